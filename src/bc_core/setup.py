@@ -1,0 +1,17 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="bc_core",
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={"bc_core": ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/bc_core"]),
+        ("share/bc_core", ["package.xml"]),
+    ],
+    zip_safe=True,
+    maintainer="bc_ros maintainers",
+    maintainer_email="maintainers@bc-ros.invalid",
+    description="Behaviour cloning without ROS",
+    license="Apache-2.0",
+)
