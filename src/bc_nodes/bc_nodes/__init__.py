@@ -1,0 +1,1 @@
+"""What every Python node of bc_ros shares."""

@@ -1,0 +1,22 @@
+"""Quality of service by name (docs/protocol.md, "Names"): no node states a profile of its own."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(depth: int, reliable: bool = True, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+COMMAND = _profile(4)  # chunks and requests: an old one is worth nothing, a lost one is refused or asked again
+EVENT = _profile(50)  # acknowledgements, manifests, cycle status: each counts
+STATE = _profile(10)  # periodic state
+LATCHED = _profile(1, latched=True)  # control mode: a late joiner must know it
+SENSOR_OUT = _profile(50)  # publishers of sensor data: reliable, so that a recorder may ask for every sample
+SENSOR_IN = _profile(10, reliable=False)  # consumers of sensor data: the newest, never a backlog
+SENSOR_IN_ALL = _profile(1000)  # consumers that must see every sample: recorder, lock step
+RECORD = _profile(1000)  # the recorder's side of everything that is not latched
