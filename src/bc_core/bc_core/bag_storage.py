@@ -1,0 +1,136 @@
+"""An MCAP bag that survives a crash and a full disk: rosbags' writer with checkpoints.
+
+rosbags holds up to 1 MiB of messages in memory and writes its index at the end; a recorder that is killed would lose
+both. `checkpoint()` puts everything received so far on disk as a whole MCAP chunk; `roll_back()` undoes what was written
+since, when the disk had no room for all of it, so that the file can still be closed properly.
+"""
+
+import errno
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.enums import CompressionFormat
+from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk
+
+from bc_core.message_types import installed_types, require_type
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system that mean: nothing more can be written here."""
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """What is safe on disk: bytes, chunks, time span and messages per connection."""
+
+    bytes: int
+    chunks: int
+    first_ns: int
+    last_ns: int
+    counts: dict[int, int]
+
+
+class BagStorage:
+    """One rosbag2 directory being written. `path` must not exist. compression: "none" or "zstd" (per MCAP chunk).
+
+    Raises OSError as the system does; what the caller makes of a full disk is its business.
+    """
+
+    def __init__(self, path: Path, compression: str = "none") -> None:
+        self.path = path
+        self._writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        if compression == "zstd":
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        assert isinstance(self._writer.storage, McapWriter)
+        self._mcap = self._writer.storage
+        self._connections: dict[str, Connection] = {}
+        self._checkpoint = self._mark()
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return self._checkpoint.bytes
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Messages written per topic, those since the last checkpoint included."""
+        return {topic: self._writer.counts[connection.id] for topic, connection in self._connections.items()}
+
+    def add_topic(self, topic: str, type_name: str, latched: bool = False) -> None:
+        """Announce a topic (absolute name). BcError: its type is not installed."""
+        require_type(type_name)
+        self._connections[topic] = self._writer.add_connection(
+            topic, type_name, typestore=installed_types(), offered_qos_profiles=[_offered_qos(latched)]
+        )
+
+    def write(self, topic: str, received_ns: int, data: bytes | memoryview) -> None:
+        """Append one serialized (CDR) message."""
+        self._writer.write(self._connections[topic], received_ns, data)
+
+    def checkpoint(self) -> None:
+        """Hand everything written so far to the operating system, as a whole chunk."""
+        if self._mcap.chunk.bio.tell():
+            self._mcap.close_chunk()
+        self._mcap.bio.flush()
+        self._checkpoint = self._mark()
+
+    def roll_back(self) -> dict[str, int]:
+        """Back to the last checkpoint; returns the messages dropped thereby, per topic."""
+        kept, mcap, writer = self._checkpoint, self._mcap, self._writer
+        dropped = {}
+        for topic, connection in self._connections.items():
+            count = kept.counts.get(connection.id, 0)
+            dropped[topic] = writer.counts[connection.id] - count
+            writer.counts[connection.id] = mcap.channel_stats[connection.id] = count
+        self._abandon_buffer()
+        os.truncate(mcap.path, kept.bytes)
+        mcap.bio = mcap.path.open("ab")  # appends where the file was cut
+        del mcap.chunks[kept.chunks :]
+        mcap.chunk = PendingChunk(2**63 - 1, 0, BytesIO(), defaultdict(list))
+        mcap.message_start_time = writer.min_timestamp = kept.first_ns
+        mcap.message_end_time = writer.max_timestamp = kept.last_ns
+        return dropped
+
+    def close(self, custom_data: dict[str, str]) -> None:
+        """Write the index and metadata.yaml, with `custom_data` (strings) in it."""
+        for key, value in custom_data.items():
+            self._writer.set_custom_data(key, value)
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is: without index, readable up to the last checkpoint."""
+        self._abandon_buffer()
+
+    def _mark(self) -> _Checkpoint:
+        writer = self._writer
+        position, chunks = self._mcap.bio.tell(), len(self._mcap.chunks)
+        return _Checkpoint(position, chunks, writer.min_timestamp, writer.max_timestamp, dict(writer.counts))
+
+    def _abandon_buffer(self) -> None:
+        """Close the file; what its buffer still holds does not fit on the disk, and closing says so once more."""
+        try:
+            self._mcap.bio.close()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+
+
+def _offered_qos(latched: bool) -> Qos:
+    """What `ros2 bag play` should offer for a topic: reliable, and latched where it was."""
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    unlimited = QosTime(0, 0)
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=durability,
+        deadline=unlimited,
+        lifespan=unlimited,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=unlimited,
+        avoid_ros_namespace_conventions=False,
+    )
