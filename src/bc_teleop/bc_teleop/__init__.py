@@ -1,0 +1,1 @@
+"""Teleoperation: devices, human action chunks, episode recording."""

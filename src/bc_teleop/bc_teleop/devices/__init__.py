@@ -1,0 +1,1 @@
+"""Device adapters: every one turns what a hand does into a DeviceCommand."""

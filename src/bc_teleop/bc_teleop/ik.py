@@ -1,0 +1,103 @@
+"""Differential inverse kinematics: one small step of the joints towards a pose of the tool centre point.
+
+A quadratic programme (pink, solved by DAQP) weighs the pose against a preferred posture and keeps joint positions and
+velocities within their limits, so that a joystick held against a limit slides along it instead of winding up.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pink
+import pinocchio as pin
+from bc_core.errors import BcError
+from pink.exceptions import NoSolutionFound
+from pink.tasks import FrameTask, PostureTask
+from scipy.spatial.transform import Rotation
+
+from bc_teleop.command import Array, Pose
+
+
+class DifferentialIk:
+    """Kinematics of the commanded joints; every other joint of the description stays at its neutral position.
+
+    joints: names, in the order of q. tip: frame that is driven. posture: shape (n,), preferred configuration [rad].
+    limit_margin: distance kept from the position limits [rad]. velocity_scale: share of the velocity limits used.
+    BcError: description, joint or frame not found.
+    """
+
+    def __init__(
+        self,
+        urdf: Path,
+        joints: Sequence[str],
+        tip: str,
+        posture: Array,
+        limit_margin: float = 0.05,
+        velocity_scale: float = 0.8,
+    ) -> None:
+        self.model = _reduced_model(urdf, joints)
+        if not self.model.existFrame(tip):
+            frames = ", ".join(frame.name for frame in self.model.frames)
+            raise BcError(f"frame '{tip}' is not in '{urdf}': use one of {frames}")
+        self.model.lowerPositionLimit += limit_margin
+        self.model.upperPositionLimit -= limit_margin
+        self.model.velocityLimit *= velocity_scale
+        self.tip = tip
+        self._tip_id = self.model.getFrameId(tip)
+        self._data = self.model.createData()
+        self._frame = FrameTask(tip, position_cost=1.0, orientation_cost=0.5, lm_damping=1e-4)
+        self._posture = PostureTask(cost=1e-3, gain=0.05)
+        self._posture.set_target(np.asarray(posture, dtype=np.float64))
+
+    @property
+    def lower(self) -> Array:
+        """Lower position limits with their margin, shape (n,) [rad]."""
+        return self.model.lowerPositionLimit
+
+    @property
+    def upper(self) -> Array:
+        """Upper position limits with their margin, shape (n,) [rad]."""
+        return self.model.upperPositionLimit
+
+    def forward(self, q: Array) -> Pose:
+        """Pose of the tip in the base frame at q, shape (n,)."""
+        pin.framesForwardKinematics(self.model, self._data, q)
+        placement = self._data.oMf[self._tip_id]
+        return Pose(placement.translation.copy(), Rotation.from_matrix(placement.rotation))
+
+    def twist(self, q: Array, dq: Array) -> tuple[Array, Array]:
+        """Linear [m/s] and angular [rad/s] velocity of the tip, along the axes of the base frame."""
+        jacobian = pin.computeFrameJacobian(self.model, self._data, q, self._tip_id, pin.LOCAL_WORLD_ALIGNED)
+        velocity = jacobian @ dq
+        return velocity[:3], velocity[3:]
+
+    def step(self, q: Array, target: Pose, dt: float) -> Array:
+        """Joints a time dt [s] later, on the way to `target`, within position and velocity limits; shape (n,).
+
+        A q outside the limits (a reference that another source set) is led back at no more than the joint velocity.
+        """
+        inside = np.clip(q, self.lower, self.upper)
+        configuration = pink.Configuration(self.model, self._data, inside)
+        self._frame.set_target(pin.SE3(target.rotation.as_matrix(), target.position))
+        try:
+            velocity = pink.solve_ik(configuration, (self._frame, self._posture), dt, solver="daqp", damping=1e-9)
+        except NoSolutionFound:  # only numerically: standing still satisfies every limit
+            velocity = np.zeros(self.model.nv)
+        reach = self.model.velocityLimit * dt
+        return q + np.clip(inside + velocity * dt - q, -reach, reach)
+
+
+def _reduced_model(urdf: Path, joints: Sequence[str]) -> pin.Model:
+    if not urdf.is_file():
+        raise BcError(f"robot description '{urdf}' does not exist: correct the path in the robot's configuration")
+    model = pin.buildModelFromUrdf(str(urdf))
+    for name in joints:
+        if not model.existJointName(name):
+            known = ", ".join(list(model.names)[1:])
+            raise BcError(f"joint '{name}' is not in '{urdf}': use {known}")
+    locked = [index for index in range(1, model.njoints) if model.names[index] not in joints]
+    reduced = pin.buildReducedModel(model, locked, pin.neutral(model))
+    order = list(reduced.names)[1:]
+    if order != list(joints):
+        raise BcError(f"joints {', '.join(joints)} are not in the order of '{urdf}': list them as {', '.join(order)}")
+    return reduced

@@ -1,0 +1,45 @@
+"""Bounds on velocity and acceleration of what a hand asks for: a stick can jump, a robot cannot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bc_teleop.command import Array
+
+
+@dataclass(frozen=True)
+class TwistLimits:
+    """Norms: linear [m/s, m/s^2], angular [rad/s, rad/s^2]; gripper: speed of the opening [m/s]."""
+
+    linear_velocity: float = 0.8
+    linear_acceleration: float = 5.0
+    angular_velocity: float = 3.0
+    angular_acceleration: float = 20.0
+    gripper_velocity: float = 0.3
+
+
+@dataclass(frozen=True)
+class Twist:
+    """Linear [m/s] and angular [rad/s] velocity, shape (3,) each, along the axes of the base frame."""
+
+    linear: Array
+    angular: Array
+
+    @staticmethod
+    def zero() -> "Twist":
+        return Twist(np.zeros(3), np.zeros(3))
+
+
+def approach(current: Twist, wanted: Twist, limits: TwistLimits, dt: float) -> Twist:
+    """The twist that follows `current` a time dt [s] later on the way to `wanted`, within the limits."""
+    linear = _clip_norm(wanted.linear, limits.linear_velocity)
+    angular = _clip_norm(wanted.angular, limits.angular_velocity)
+    return Twist(
+        current.linear + _clip_norm(linear - current.linear, limits.linear_acceleration * dt),
+        current.angular + _clip_norm(angular - current.angular, limits.angular_acceleration * dt),
+    )
+
+
+def _clip_norm(vector: Array, limit: float) -> Array:
+    norm = float(np.linalg.norm(vector))
+    return vector if norm <= limit else vector * (limit / norm)

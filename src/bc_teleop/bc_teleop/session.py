@@ -1,0 +1,196 @@
+"""From device commands to action chunks: the part of teleoperation that keeps state, without ROS and without a clock.
+
+While the dead-man is held, every period gives one short chunk whose first row continues the reference in force at the
+chunk's stamp; when it is let go, one last chunk brings the motion to rest and gives the lease back.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from bc_core.chunks import ActionChunk, ActionGroup, Space
+from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS, to_nanoseconds
+from scipy.spatial.transform import Rotation
+
+from bc_teleop.command import Array, DeviceCommand, Pose
+from bc_teleop.ik import DifferentialIk
+from bc_teleop.limiter import Twist, TwistLimits, approach
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The controller's reference at stamp_ns: joints [rad] and velocities [rad/s], shape (n,), gripper opening [m].
+
+    mode_epoch: newest known. stopped: the controller takes no chunk. producer_id, sequence: of the chunk in force.
+    """
+
+    stamp_ns: int
+    joints: Array
+    velocity: Array
+    gripper: float
+    mode_epoch: int
+    stopped: bool = False
+    producer_id: int = 0
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class SessionConfig:
+    """row_dt: time between rows [s]; rows: per chunk; lead: from now to row 0 [s]; max_age: of the reference [s].
+
+    tolerance: a reference further than this [rad] from what the last chunk says was limited or replaced: the next chunk
+    starts from the reference itself. max_opening: of the gripper [m].
+    """
+
+    row_dt: float = 0.05
+    rows: int = 4
+    lead: float = 0.0
+    max_age: float = 0.2
+    tolerance: float = 0.02
+    max_opening: float = 0.08
+    limits: TwistLimits = TwistLimits()
+
+    def __post_init__(self) -> None:
+        if self.rows < 3:
+            raise BcError(f"teleop rows: {self.rows} is too few, a human's chunk needs at least 3")
+        if not 0.001 <= self.row_dt <= 1.0:
+            raise BcError(f"teleop row_dt: {self.row_dt} s is outside 0.001 ... 1 s: choose e.g. the contract's dt")
+        if not 0.0 <= self.lead <= 0.5:
+            raise BcError(f"teleop lead: {self.lead} s is outside 0 ... 0.5 s: choose a little more than the latency")
+
+
+@dataclass(frozen=True)
+class _Sent:
+    chunk: ActionChunk
+    twists: tuple[Twist, ...]  # of the segment after row i
+
+    def twist(self, time_ns: int) -> Twist:
+        segment = int(np.clip(int(self.chunk.row(time_ns)), 0, len(self.twists) - 1))
+        return self.twists[segment] if time_ns < self.chunk.end_ns else Twist.zero()
+
+
+class TeleopSession:
+    """Makes the chunks of one producer.
+
+    groups: the robot's layout, one JOINT_POSITION and one GRIPPER group (BcError otherwise).
+    """
+
+    def __init__(
+        self, ik: DifferentialIk, groups: tuple[ActionGroup, ...], producer: str, producer_id: int, config: SessionConfig
+    ) -> None:
+        self._ik = ik
+        self._groups = groups
+        self._arm = _one(groups, Space.JOINT_POSITION)
+        self._gripper = _one(groups, Space.GRIPPER)
+        self._width = sum(group.width for group in groups)
+        self._producer = producer
+        self._producer_id = producer_id
+        self._config = config
+        self._sent: deque[_Sent] = deque(maxlen=8)
+        self._armed = False  # the dead-man was seen released since start, stop or refusal
+        self._last_ns = 0
+        self.engaged = False
+        self.sequence = 0
+        self.message = ""
+
+    def step(self, now_ns: int, command: DeviceCommand, reference: Reference | None) -> ActionChunk | None:
+        """The chunk to send now, if any. `message` says why a held dead-man has no effect."""
+        blocked = self._blocked(now_ns, reference)
+        if not command.enabled:
+            self._armed = True
+        elif blocked and reference is not None and reference.stopped:
+            self._armed = False  # leaving a stop must not start motion with a dead-man that is still held
+        wanted = command.enabled and self._armed
+        self.message = (blocked or ("" if wanted else "let the dead-man go first")) if command.enabled else ""
+        if blocked or reference is None:
+            self.engaged = False
+            self._sent.clear()
+            return None
+        if not wanted and not self.engaged:
+            return None
+        chunk = self._chunk(now_ns, command if wanted else DeviceCommand(), reference, release=not wanted)
+        self.engaged = wanted
+        return chunk
+
+    def refused(self, sequence: int, disarm: bool) -> None:
+        """The controller refused chunk `sequence`: go on from the reference. disarm: wait until the dead-man is let go."""
+        self._sent = deque((sent for sent in self._sent if sent.chunk.sequence < sequence), maxlen=self._sent.maxlen)
+        if disarm:
+            self._armed = False
+            self.engaged = False
+
+    def _blocked(self, now_ns: int, reference: Reference | None) -> str:
+        if reference is None:
+            return "no controller state yet: is the controller running?"
+        age = (now_ns - reference.stamp_ns) / NANOSECONDS
+        if abs(age) > self._config.max_age:
+            return f"controller state is {age:.3f} s old (limit {self._config.max_age} s): is the controller running?"
+        return "the controller is stopped: reset it" if reference.stopped else ""
+
+    def _chunk(self, now_ns: int, command: DeviceCommand, reference: Reference, release: bool) -> ActionChunk:
+        config = self._config
+        stamp_ns = now_ns + to_nanoseconds(config.lead)
+        row, twist = self._start(stamp_ns, reference)
+        wanted = Twist(command.linear, command.angular)
+        elapsed = (now_ns - self._last_ns) / NANOSECONDS if self.engaged else config.row_dt
+        twist = approach(twist, wanted, config.limits, min(elapsed, config.row_dt))
+        opening = row[self._gripper.offset] if command.gripper is None else command.gripper
+        opening = float(np.clip(opening, 0.0, config.max_opening))
+        rows, twists = [row], []
+        while len(rows) < config.rows or (release and np.any(twist.linear) | np.any(twist.angular)):
+            rows.append(self._next_row(rows[-1], twist, opening))
+            twists.append(twist)
+            twist = approach(twist, wanted, config.limits, config.row_dt)
+        self.sequence += 1
+        self._last_ns = now_ns
+        chunk = ActionChunk(
+            stamp_ns=stamp_ns,
+            dt_ns=to_nanoseconds(config.row_dt),
+            groups=self._groups,
+            actions=np.stack(rows),
+            producer=self._producer,
+            producer_id=self._producer_id,
+            sequence=self.sequence,
+            mode_epoch=reference.mode_epoch,
+            release=release,
+        )
+        self._sent.append(_Sent(chunk, tuple(twists)))
+        return chunk
+
+    def _start(self, stamp_ns: int, reference: Reference) -> tuple[Array, Twist]:
+        """Row 0 and the twist there: what will be in force at stamp_ns."""
+        current = next((sent for sent in self._sent if sent.chunk.sequence == reference.sequence), None)
+        if current is not None and reference.producer_id == self._producer_id:
+            expected = current.chunk.sample(reference.stamp_ns)[self._arm.columns]
+            if np.max(np.abs(expected - reference.joints)) <= self._config.tolerance:
+                newest = self._sent[-1]
+                return newest.chunk.sample(stamp_ns), newest.twist(stamp_ns)
+        row = np.empty(self._width)
+        ahead = max(stamp_ns - reference.stamp_ns, 0) / NANOSECONDS
+        row[self._arm.columns] = reference.joints + reference.velocity * ahead
+        row[self._gripper.columns] = reference.gripper
+        return row, Twist(*self._ik.twist(reference.joints, reference.velocity))
+
+    def _next_row(self, row: Array, twist: Twist, opening: float) -> Array:
+        dt = self._config.row_dt
+        joints = row[self._arm.columns]
+        pose = self._ik.forward(joints)
+        target = Pose(
+            pose.position + twist.linear * dt, Rotation.from_rotvec(twist.angular * dt) * pose.rotation
+        )
+        result = row.copy()
+        result[self._arm.columns] = self._ik.step(joints, target, dt)
+        reach = self._config.limits.gripper_velocity * dt
+        result[self._gripper.columns] += np.clip(opening - row[self._gripper.columns], -reach, reach)
+        return result
+
+
+def _one(groups: tuple[ActionGroup, ...], space: Space) -> ActionGroup:
+    found = [group for group in groups if group.space == space]
+    if len(found) != 1:
+        raise BcError(
+            f"teleoperation needs exactly one {space.name} group, the contract has {len(found)} of "
+            f"{', '.join(group.name for group in groups)}: choose a contract for one arm with a gripper"
+        )
+    return found[0]
