@@ -1,5 +1,6 @@
 """What the scene needs to know of the robot: config/robots/*.yaml and the URDF it names."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +14,19 @@ from bc_core.errors import BcError
 class Robot:
     """A robot file with its paths resolved.
 
-    urdf: the description that Pinocchio and MuJoCo both read. meshes: folder of its collision meshes. arm: joint names
-    in command order. gripper: name of the gripper in commands and joint states; its opening is shared evenly by the
-    joints `fingers`, each pressing with at most `finger_force` [N]. tcp: link of the tool centre point.
+    urdf: the description that Pinocchio and MuJoCo both read. arm: joint names in command order; armature: reflected
+    rotor inertia of each [kg m^2]. gripper: its name in commands and joint states; the opening is shared evenly by the
+    joints `fingers`. tcp: link of the tool centre point. controller: section of the controller, unread.
     """
 
     name: str
     urdf: Path
-    meshes: Path
     base_frame: str
     tcp: str
     arm: tuple[str, ...]
+    armature: tuple[float, ...]
     gripper: str
     fingers: tuple[str, ...]
-    finger_force: float
     controller: dict[str, Any]
 
 
@@ -38,19 +38,17 @@ def load_robot(path: Path | str) -> Robot:
         raise BcError(f"robot file '{path}' does not exist: known robots there are {', '.join(known) or 'none'}")
     try:
         data = yaml.safe_load(path.read_text())
-        description = description_root() / data["description"]
-        gripper = data["gripper"]
+        controller = dict(data["controller"])
         robot = Robot(
             name=str(data["robot"]),
-            urdf=description / data["urdf"],
-            meshes=description / data["meshes"],
-            base_frame=str(data["base_frame"]),
-            tcp=str(data["tcp"]),
-            arm=tuple(data["arm"]),
-            gripper=str(gripper["name"]),
-            fingers=tuple(gripper["fingers"]),
-            finger_force=float(gripper["force"]),
-            controller=dict(data["controller"]),
+            urdf=share_folder(data["description"]["package"]) / data["description"]["urdf"],
+            base_frame=str(controller["base_frame"]),
+            tcp=str(controller["tcp_frame"]),
+            arm=tuple(data["arm"]["joints"]),
+            armature=tuple(float(value) for value in data["arm"]["armature"]),
+            gripper=str(data["gripper"]["name"]),
+            fingers=tuple(data["gripper"]["joints"]),
+            controller=controller,
         )
     except yaml.YAMLError as error:
         raise BcError(f"robot file '{path}' is not YAML: {error}") from error
@@ -61,11 +59,11 @@ def load_robot(path: Path | str) -> Robot:
     return robot
 
 
-def description_root() -> Path:
-    """Folder that holds example-robot-data's `*_description` folders, of PyPI's or Debian's package."""
-    for entry in [*map(Path, sys.path), Path(sys.prefix)]:
-        for prefix in (entry / "cmeel.prefix", entry):
-            root = prefix / "share" / "example-robot-data" / "robots"
-            if root.is_dir():
-                return root
-    raise BcError("example-robot-data is not installed: pip install example-robot-data")
+def share_folder(package: str) -> Path:
+    """Share folder of a description package: of this Python environment, or of a sourced ROS prefix."""
+    roots = [Path(entry) / "cmeel.prefix" for entry in sys.path] + [Path(sys.prefix)]
+    roots += [Path(entry) for entry in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if entry]
+    for root in roots:
+        if (root / "share" / package).is_dir():
+            return root / "share" / package
+    raise BcError(f"package '{package}' is not installed: pip install {package}")

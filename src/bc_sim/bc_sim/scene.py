@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 from bc_core.errors import BcError
 
 from bc_sim.robot import Robot
 from bc_sim.task_config import TaskConfig
+
+Array = npt.NDArray[np.float64]
 
 TIMESTEP = 0.001  # [s], one control period
 
@@ -22,8 +25,11 @@ _FIXED_CONTACT = (2, 1)
 _CUBE_CONTACT = (4, 3)
 
 _FINGER_STIFFNESS = 4000.0  # [N/m]: 5 mm of squeeze reach any sensible force limit
+_FINGER_FORCE = 35.0  # [N]: half of the hand's continuous grasping force
 _FINGER_ARMATURE = 0.15  # [kg]: spindle drive of the hand, felt at one finger
 _FINGER_FRICTION = 1.5  # rubber pads
+_GRASP_SOLREF = [0.004, 1.0]  # stiff: with MuJoCo's default a light cube sinks 2.5 mm into each pad
+_GRASP_SOLIMP = [0.95, 0.99, 0.001, 0.5, 2.0]
 _BELT_THICKNESS = 0.02
 _BELT_DRIVE = 5000.0  # [N s/m]: the drive holds the speed to 1 % under a pressing hand
 _BELT_SIGHT = 0.9  # the belt must reach this far from the base, as far as the camera sees
@@ -37,8 +43,9 @@ class SceneIds:
     """Where things lie in MuJoCo's arrays; joint arrays in the robot file's order.
 
     arm_qpos, arm_qvel, arm_actuators: (7,). finger_qpos, finger_qvel, finger_actuators: (2,). cube_qpos: first of
-    7 (x y z qw qx qy qz); cube_qvel: first of 6 (linear in the world frame, angular in the cube's). belt_qpos, belt_qvel: travel along +y [m].
-    belt_actuator: its control is the speed of the belt [m/s]. finger_geoms: pads and fingers, left then right.
+    7 (x y z qw qx qy qz); cube_qvel: first of 6 (linear in the world frame, angular in the cube's). belt_qpos,
+    belt_qvel: travel along +y [m]. belt_actuator: its control is the speed of the belt [m/s].
+    finger_geoms: those of each finger.
     """
 
     arm_qpos: tuple[int, ...]
@@ -88,7 +95,8 @@ def build(robot: Robot, task: TaskConfig) -> Scene:
 def _robot_spec(robot: Robot) -> mujoco.MjSpec:
     """The URDF as it stands: inertias untouched, links kept (nothing fused), collision meshes as the only looks."""
     root = ElementTree.parse(robot.urdf).getroot()
-    compiler = {"meshdir": str(robot.meshes), "strippath": "true", "fusestatic": "false", "discardvisual": "true"}
+    meshes = robot.urdf.parent.parent / "meshes" / "collision"
+    compiler = {"meshdir": str(meshes), "strippath": "true", "fusestatic": "false", "discardvisual": "true"}
     ElementTree.SubElement(ElementTree.SubElement(root, "mujoco"), "compiler", compiler)
     spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
     spec.compiler.discardvisual = False  # from here on: what the scene adds for the eye stays
@@ -129,6 +137,7 @@ def _dress_robot(spec: mujoco.MjSpec, robot: Robot) -> None:
             if on_finger:
                 geom.condim = 4
                 geom.friction = [_FINGER_FRICTION, 0.01, 0.0001]
+                geom.solref, geom.solimp = _GRASP_SOLREF, _GRASP_SOLIMP
                 geom.priority = 1  # the pad's friction counts, not the maximum of both
     spec.body(robot.tcp).add_site(name="tcp", size=[0.005, 0.005, 0.005], group=4)
 
@@ -139,7 +148,8 @@ def _finger_bodies(spec: mujoco.MjSpec, robot: Robot) -> list[str]:
 
 def _add_actuators(spec: mujoco.MjSpec, robot: Robot) -> None:
     """Torque motors at the arm's joints; position servos at the fingers (control: half of the opening [m])."""
-    for name in robot.arm:
+    for name, armature in zip(robot.arm, robot.armature, strict=True):
+        spec.joint(name).armature = armature
         motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         motor.set_to_motor()
         motor.ctrllimited = True
@@ -151,7 +161,7 @@ def _add_actuators(spec: mujoco.MjSpec, robot: Robot) -> None:
         servo.ctrllimited = True
         servo.ctrlrange = spec.joint(name).range
         servo.forcelimited = True
-        servo.forcerange = [-robot.finger_force, robot.finger_force]
+        servo.forcerange = [-_FINGER_FORCE, _FINGER_FORCE]
 
 
 def _add_surroundings(spec: mujoco.MjSpec) -> None:
@@ -177,9 +187,7 @@ def _add_belt(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     travel = task.randomisation.belt_speed[1] * (task.time_limit + 2.0)
     half_length = _BELT_SIGHT + travel / 2
     body = spec.worldbody.add_body(name="belt", pos=[belt.centre_x, -travel / 2, belt.top - _BELT_THICKNESS / 2])
-    body.add_joint(
-        name="belt", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], limited=True, range=[-0.01, travel]
-    )
+    body.add_joint(name="belt", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], limited=True, range=[-0.01, travel])
     contype, conaffinity = _FIXED_CONTACT
     body.add_geom(
         name="belt",
@@ -240,7 +248,7 @@ def _add_camera(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     )
 
 
-def look_at_quaternion(position: np.ndarray, target: np.ndarray) -> np.ndarray:
+def look_at_quaternion(position: Array, target: Array) -> Array:
     """Orientation (w x y z) of a camera that looks along its -z with +y up in the picture (MuJoCo's convention)."""
     backward = (position - target) / np.linalg.norm(position - target)
     right = np.cross([0.0, 0.0, 1.0], backward)

@@ -68,7 +68,7 @@ class ConveyorPick:
         self._final: TaskOutcome | None = None
 
     def reset(self, scene: Scene, seed: int) -> StartState:
-        """Bring scene.data into the start state of a seed (everything at rest but belt and cube). BcError on a bad arm."""
+        """Bring scene.data into the start state of a seed (at rest but for belt and cube). BcError on a bad arm."""
         start = draw_start(self.config, seed)
         write_start(scene, start)
         self.begin(start, float(scene.data.time))
@@ -93,7 +93,7 @@ class ConveyorPick:
 
     def _judge(self, data: mujoco.MjData, elapsed: float) -> TaskOutcome:
         config, belt = self.config, self.config.belt
-        x, y, z = data.qpos[self._ids.cube_qpos : self._ids.cube_qpos + 3]
+        y, z = data.qpos[self._ids.cube_qpos + 1 : self._ids.cube_qpos + 3]
         lifted = z - config.ride_height >= config.success.lift and grasped(data, self._ids)
         if not lifted:
             self._held_since = None

@@ -126,7 +126,7 @@ def _section(kind: type[T], data: Any, where: str) -> T:
 
 def _value(kind: Any, value: Any, where: str) -> Any:
     """One value of the file as the type of its field."""
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _section(kind, value, where)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and number:
@@ -170,4 +170,6 @@ def _check(task: TaskConfig, where: str) -> None:
             raise BcError(f"{where}: {key} must have 3 values, got {len(vector)}")
     lateral = max(abs(value) for value in task.randomisation.lateral_offset)
     if lateral + task.cube.edge > task.belt.width / 2:
-        raise BcError(f"{where}: randomisation.lateral_offset {lateral} puts the cube on the edge of the belt: narrow it")
+        raise BcError(
+            f"{where}: randomisation.lateral_offset {lateral} puts the cube on the edge of the belt: narrow it"
+        )
