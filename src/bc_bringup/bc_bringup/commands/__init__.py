@@ -1,0 +1,10 @@
+"""The commands of `bcros`. Each module has add_arguments(parser) and run(args) -> exit code; its docstring is its help.
+
+Heavy imports (rclpy, torch, mujoco) belong into the functions: `bcros --help` must be quick and need nothing built.
+"""
+
+from types import ModuleType
+
+from bc_bringup.commands import launch
+
+COMMANDS: dict[str, ModuleType] = {"launch": launch}
