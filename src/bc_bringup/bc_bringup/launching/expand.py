@@ -266,6 +266,8 @@ class _Expander:
         ValueError names value and type.
         """
         if isinstance(value, str):
+            if kind and kind.startswith("list_of_"):
+                raise ValueError(f"{value!r} is text, which ROS 2 launch does not take for a {kind}: leave the type out")
             template = self.parse(entity, "value", value)
             text = self.perform(entity, "value", template)
             return _checked(text, kind) if is_literal(template) else _converted(text, kind)

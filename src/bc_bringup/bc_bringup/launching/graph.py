@@ -207,7 +207,7 @@ def run(processes: Sequence[Process], log_directory: Path, console: Console) -> 
             while stop.first is None:
                 ended = graph.poll()
                 if ended is not None:
-                    console.note(f"ending the graph: {ended.reason}" if ended.exit_code else ended.reason)
+                    console.say("ending every process" if ended.exit_code else f"{ended.reason}: ending every process")
                     return ended.exit_code
                 time.sleep(0.05)
             console.note(f"{signal.Signals(stop.first).name}: ending every process")
