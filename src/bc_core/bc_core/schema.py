@@ -98,6 +98,16 @@ class Section:
                 raise self.error(key, value, f"must be a list of whole numbers >= {minimum}")
         return tuple(values)
 
+    def numbers(self, key: str, length: int | None = None) -> tuple[float, ...]:
+        """A list of finite numbers, of the given length if one is given."""
+        values = self._list(key, _REQUIRED)
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise self.error(key, values, "must be a list of finite numbers")
+        if length is not None and len(values) != length:
+            raise self.error(key, values, f"must have {length} values")
+        return tuple(float(value) for value in values)
+
     def section(self, key: str, default: dict[str, Any] = _REQUIRED) -> "Section":
         return Section(self._take(key, default), self._where, self._key(key))
 

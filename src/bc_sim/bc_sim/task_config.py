@@ -1,15 +1,14 @@
 """The task file (config/tasks/*.yaml) as data, checked."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import yaml
 from bc_core.errors import BcError
+from bc_core.schema import Section
 
 Range = tuple[float, float]
-T = TypeVar("T")
+TASKS = ("conveyor_pick",)  # the tasks that bc_sim knows
 
 
 @dataclass(frozen=True)
@@ -94,82 +93,103 @@ class TaskConfig:
 
 
 def load_task(path: Path | str) -> TaskConfig:
-    """Read and check a task file. BcError names the file, the key and the value."""
+    """Read and check a task file. BcError names the file, the key, the value and the remedy."""
     path = Path(path)
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise BcError(f"task file '{path}' does not exist: known tasks there are {', '.join(known) or 'none'}")
     try:
-        data = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise BcError(f"task file '{path}' is not YAML: {error}") from error
-    task = _section(TaskConfig, data, str(path))
-    if task.task != "conveyor_pick":
-        raise BcError(f"{path}: task '{task.task}' is unknown: the simulation knows 'conveyor_pick'")
-    _check(task, str(path))
+    return task_from_document(document, f"task file '{path}'")
+
+
+def task_from_document(document: object, where: str) -> TaskConfig:
+    """Check a parsed task file; `where` names it in messages."""
+    root = Section(document, where)
+    task = TaskConfig(
+        task=root.text("task", choices=TASKS),
+        description=root.text("description"),
+        time_limit=root.number("time_limit", minimum=0.1, maximum=600.0),
+        randomisation=_randomisation(root.section("randomisation")),
+        belt=_belt(root.section("belt")),
+        cube=_cube(root.section("cube")),
+        start=_start(root.section("start")),
+        success=_success(root.section("success")),
+        camera=_camera(root.section("camera")),
+    )
+    root.finish()
+    lateral = task.randomisation.lateral_offset
+    if max(abs(value) for value in lateral) + task.cube.edge > task.belt.width / 2:
+        remedy = f"puts the cube on the edge of a belt {task.belt.width} m wide: narrow the range"
+        raise root.section("randomisation").error("lateral_offset", lateral, remedy)
     return task
 
 
-def _section(kind: type[T], data: Any, where: str) -> T:
-    """One mapping of the file as a dataclass: every key, and no other."""
-    if not isinstance(data, dict):
-        raise BcError(f"{where}: expected a mapping, got {data!r}")
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in fields:
-            raise BcError(f"{where}: unknown key '{key}': allowed are {', '.join(fields)}")
-    missing = [name for name in fields if name not in data]
-    if missing:
-        raise BcError(f"{where}: key '{missing[0]}' is missing")
-    return kind(**{name: _value(field.type, data[name], f"{where}: {name}") for name, field in fields.items()})
+def _randomisation(section: Section) -> Randomisation:
+    ranges = {name: _range(section, name) for name in ("belt_speed", "lateral_offset", "yaw", "upstream", "arm")}
+    if ranges["belt_speed"][0] <= 0.0:
+        raise section.error("belt_speed", ranges["belt_speed"], "must be above 0: the belt runs along +y")
+    section.finish()
+    return Randomisation(**ranges)
 
 
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """One value of the file as the type of its field."""
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _section(kind, value, where)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and number:
-        return float(value)
-    if kind is int and number and int(value) == value:
-        return int(value)
-    if kind is str and isinstance(value, str):
-        return value
-    if kind in (Range, tuple[float, ...]) and isinstance(value, list):
-        numbers = tuple(_value(float, item, where) for item in value)
-        if kind is not Range or (len(numbers) == 2 and numbers[0] <= numbers[1]):
-            return numbers
-    expected = "[low, high] with low <= high" if kind is Range else getattr(kind, "__name__", str(kind))
-    raise BcError(f"{where}: expected {expected}, got {value!r}")
+def _range(section: Section, key: str) -> Range:
+    low, high = section.numbers(key, length=2)
+    if low > high:
+        raise section.error(key, [low, high], "must be [low, high] with low <= high")
+    return low, high
 
 
-def _check(task: TaskConfig, where: str) -> None:
-    """What the types cannot say."""
-    positive = {
-        "time_limit": task.time_limit,
-        "randomisation.belt_speed": task.randomisation.belt_speed[0],
-        "belt.width": task.belt.width,
-        "belt.top": task.belt.top,
-        "cube.edge": task.cube.edge,
-        "cube.mass": task.cube.mass,
-        "success.lift": task.success.lift,
-        "camera.width": task.camera.width,
-        "camera.height": task.camera.height,
-        "camera.rate": task.camera.rate,
-    }
-    for key, value in positive.items():
-        if value <= 0:
-            raise BcError(f"{where}: {key} must be positive, got {value}")
-    if task.belt.spawn_y >= task.belt.exit_y:
-        raise BcError(
-            f"{where}: belt.spawn_y = {task.belt.spawn_y} must lie before belt.exit_y = {task.belt.exit_y}: "
-            "the belt runs along +y"
-        )
-    for key, vector in (("camera.position", task.camera.position), ("camera.look_at", task.camera.look_at)):
-        if len(vector) != 3:
-            raise BcError(f"{where}: {key} must have 3 values, got {len(vector)}")
-    lateral = max(abs(value) for value in task.randomisation.lateral_offset)
-    if lateral + task.cube.edge > task.belt.width / 2:
-        raise BcError(
-            f"{where}: randomisation.lateral_offset {lateral} puts the cube on the edge of the belt: narrow it"
-        )
+def _belt(section: Section) -> Belt:
+    belt = Belt(
+        centre_x=section.number("centre_x"),
+        width=section.number("width", minimum=0.05),
+        top=section.number("top", minimum=0.03),
+        spawn_y=section.number("spawn_y"),
+        exit_y=section.number("exit_y"),
+        friction=section.number("friction", minimum=0.1),
+    )
+    if belt.spawn_y >= belt.exit_y:
+        raise section.error("spawn_y", belt.spawn_y, f"must lie before exit_y = {belt.exit_y}: the belt runs along +y")
+    section.finish()
+    return belt
+
+
+def _cube(section: Section) -> Cube:
+    cube = Cube(
+        edge=section.number("edge", minimum=0.005),
+        mass=section.number("mass", minimum=0.001),
+        friction=section.number("friction", minimum=0.1),
+    )
+    section.finish()
+    return cube
+
+
+def _start(section: Section) -> Start:
+    start = Start(arm=section.numbers("arm"), gripper=section.number("gripper", minimum=0.0))
+    section.finish()
+    return start
+
+
+def _success(section: Section) -> Success:
+    success = Success(lift=section.number("lift", minimum=0.005), hold=section.number("hold", minimum=0.0))
+    section.finish()
+    return success
+
+
+def _camera(section: Section) -> Camera:
+    camera = Camera(
+        name=section.text("name"),
+        width=section.integer("width", minimum=8, maximum=2048),
+        height=section.integer("height", minimum=8, maximum=2048),
+        rate=section.number("rate", minimum=0.1, maximum=200.0),
+        fovy=section.number("fovy", minimum=1.0, maximum=170.0),
+        position=section.numbers("position", length=3),
+        look_at=section.numbers("look_at", length=3),
+    )
+    if camera.position[:2] == camera.look_at[:2]:
+        raise section.error("position", camera.position, "must not lie straight above or below look_at")
+    section.finish()
+    return camera
