@@ -1,11 +1,12 @@
 """Between messages and the core's data: time stamps and action chunks."""
 
 import numpy as np
+from builtin_interfaces.msg import Duration, Time
+
 from bc_core.chunks import ActionChunk, ActionGroup, Space
 from bc_core.grid import NANOSECONDS
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
 from bc_msgs.msg import ActionGroup as ActionGroupMsg
-from builtin_interfaces.msg import Duration, Time
 
 
 def to_ns(stamp: Time | Duration) -> int:
@@ -39,11 +40,11 @@ def chunk_to_msg(chunk: ActionChunk) -> ActionChunkMsg:
 
 
 def chunk_from_msg(msg: ActionChunkMsg) -> ActionChunk:
-    """A message as the core's chunk. ValueError if its size does not match its horizon (the arbiter refuses such chunks)."""
+    """A message as the core's chunk. ValueError if its size does not match its horizon (the arbiter refuses such)."""
     actions = np.array(msg.actions, dtype=np.float64)
     if msg.horizon < 1 or actions.size == 0 or actions.size % msg.horizon:
         raise ValueError(
-            f"chunk {msg.sequence} of '{msg.producer}': {actions.size} values do not make {msg.horizon} rows of equal width"
+            f"chunk {msg.sequence} of '{msg.producer}': {actions.size} values do not make {msg.horizon} rows"
         )
     return ActionChunk(
         stamp_ns=to_ns(msg.header.stamp),

@@ -5,13 +5,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from bc_core.errors import BcError
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from bc_core.errors import BcError
+
 
 class BcLifecycleNode(LifecycleNode):
-    """Subclasses override `configure` (load, warm up), `activate` (let out commands), `deactivate` (stop them) and `close`.
+    """Subclasses override `configure` (load, warm up), `activate` (let out commands), `deactivate` and `close`.
 
     Parameter `autostart` (bool, default true): configure and activate at start. Without it a manager, or
     `ros2 lifecycle set`, brings the node up. A BcError in a hook fails the transition and is logged as one line; any

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable
 
 import rclpy
-from bc_core.errors import BcError
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from bc_core.errors import BcError
 from bc_nodes.lifecycle import BcLifecycleNode
 
 

@@ -1,0 +1,323 @@
+"""The chunk scheduler: Algorithm 1 (arXiv 2506.07339) as a state machine over ticks, answers and acknowledgements.
+
+Rules and numbers: docs/protocol.md, "Scheduling". Time enters as ticks and nanoseconds given by the caller; nothing
+here reads a clock. One request is open at a time, so loss, duplication and reordering of messages are harmless: whatever
+does not belong to the open request is dropped and counted.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from bc_core.delay import DelayEstimator
+from bc_core.errors import BcError
+from bc_core.grid import Grid
+
+Array = npt.NDArray[np.float64]
+
+
+class Strategy(Enum):
+    """How chunks are chained."""
+
+    RTC = "rtc"  # real-time chunking: prefix frozen, overlap guided
+    NAIVE = "naive"  # switch to every new chunk as soon as it arrives
+    SYNC = "sync"  # stand still while inference runs
+
+
+class Mask(IntEnum):
+    """Guidance mask of a request; values equal bc_msgs/ChunkRequest."""
+
+    FREE = 0
+    HARD = 1
+    SOFT = 2
+
+
+class State(Enum):
+    """What the scheduler waits for."""
+
+    IDLE = "idle"  # mode is not POLICY
+    WAITING = "waiting"  # for enough rows to be executed
+    INFERRING = "inferring"  # for an answer
+    DELIVERING = "delivering"  # for an acknowledgement
+
+
+@dataclass(frozen=True)
+class SchedulerConfig:
+    """horizon H, s_min and the time-outs in ticks; beta: maximal guidance weight."""
+
+    strategy: Strategy
+    horizon: int
+    s_min: int
+    beta: float = 5.0
+    answer_timeout: int = 20
+    ack_timeout: int = 10
+    max_backoff: int = 20
+
+    def __post_init__(self) -> None:
+        if self.horizon < 3:
+            raise BcError(f"horizon is {self.horizon} rows, at least 3 are needed: train a policy with longer chunks")
+        if not 1 <= self.s_min <= self.horizon - 2:
+            raise BcError(
+                f"s_min is {self.s_min}: with a horizon of {self.horizon} rows it must lie in 1 ... {self.horizon - 2}"
+            )
+
+    @property
+    def largest_delay(self) -> int:
+        """The largest d with d <= s and s + d + 1 <= H for s = max(d, s_min) [ticks]."""
+        return min((self.horizon - 1) // 2, self.horizon - 1 - self.s_min)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What policy_node is asked: row 0 of the answer is the command of `tick`. prefix: (P, D) absolute, or None."""
+
+    sequence: int
+    tick: int
+    epoch: int
+    mask: Mask
+    frozen: int
+    execution_horizon: int
+    delay_estimated: int
+    prefix: Array | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute."""
+
+    sequence: int
+    tick: int
+    epoch: int
+    frozen: int
+    actions: Array
+    request: Request  # that it answers
+
+
+@dataclass
+class Counters:
+    """Since the start of the process."""
+
+    requests: int = 0
+    timeouts: int = 0  # requests never answered and chunks never acknowledged
+    refused: int = 0  # chunks the controller refused
+    dropped: int = 0  # answers and acknowledgements that belonged to nothing open
+    failed: int = 0  # requests policy_node could not answer
+    infeasible: int = 0  # requests for which d_hat had to be cut
+    starved_ticks: int = 0
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Figures of the last chunk that came into force. NaN: there was no old row to compare with."""
+
+    sequence: int  # of its request
+    delay_estimated: int
+    delay_measured: int
+    execution_horizon: int
+    frozen: int
+    inference_seconds: float
+    observation_age: float
+    raw_jump_at_effect: float
+    raw_jump_at_row_d: float
+
+
+@dataclass(frozen=True)
+class _InForce:
+    tick: int
+    actions: Array
+    rows: int  # executed rows after which the next request is due
+
+
+class Scheduler:
+    """State machine of one robot's policy chunks.
+
+    joints: the columns over which jumps are measured [rad]. BcError if the first delay estimate does not fit the
+    horizon.
+    """
+
+    def __init__(
+        self, config: SchedulerConfig, grid: Grid, estimator: DelayEstimator, joints: slice = slice(None)
+    ) -> None:
+        self.config = config
+        self.grid = grid
+        self.estimator = estimator
+        self.joints = joints
+        self.counters = Counters()
+        self.message = ""  # the last irregularity; empty after a chunk came into force
+        self.last: Cycle | None = None
+        self._epoch: int | None = None  # of the POLICY mode we are in; None: not in POLICY
+        self._current: _InForce | None = None
+        self._request: Request | None = None
+        self._delivery: Delivery | None = None
+        self._sent_at = 0  # tick of the last request or delivery
+        self._not_before = 0  # tick before which nothing is asked: back-off
+        self._backoff = 1
+        self._sequence = 0
+        self._inference_seconds = 0.0
+        self._warm = False
+        if self.estimator.estimate > self.config.largest_delay and self.config.strategy is Strategy.RTC:
+            raise BcError(
+                f"the initial delay estimate is {self.estimator.estimate} ticks, but a horizon of {self.config.horizon}"
+                f" rows with s_min {self.config.s_min} admits {self.config.largest_delay}: lower delay_init or s_min, or"
+                " train longer chunks"
+            )
+
+    @property
+    def state(self) -> State:
+        if self._epoch is None:
+            return State.IDLE
+        if self._request is not None:
+            return State.INFERRING
+        return State.DELIVERING if self._delivery is not None else State.WAITING
+
+    def on_mode(self, policy: bool, epoch: int) -> None:
+        """The controller changed mode. policy: the new mode is POLICY. Everything of the old epoch is forgotten."""
+        self._epoch = epoch if policy else None
+        self._current = self._request = self._delivery = None
+        self._not_before, self._backoff = 0, 1
+
+    def on_tick(self, tick: int, reference: Array) -> Request | None:
+        """A tick begins. reference: (D,) the controller's reference now. Returns a request if one is due."""
+        if self._epoch is None:
+            return None
+        starved = self._current is not None and tick > self._current.tick + self.config.horizon - 1
+        if starved:
+            self.counters.starved_ticks += 1
+            self.message = f"starved at tick {tick}: the chunk in force has no row left"
+        self._expire(tick)
+        if self._request is not None or self._delivery is not None or tick < self._not_before:
+            return None
+        if self._current is not None and not starved and tick - self._current.tick < self._current.rows:
+            return None
+        self._request = self._make_request(tick, reference, None if starved else self._current)
+        self._sent_at = tick
+        self.counters.requests += 1
+        return self._request
+
+    def on_answer(self, sequence: int, actions: Array, inference_seconds: float, now_ns: int) -> Delivery | None:
+        """policy_node answered a request. actions: (H, D). Returns the chunk to publish, None if it is not wanted."""
+        request = self._request
+        if request is None or request.sequence != sequence:
+            self.counters.dropped += 1
+            return None
+        if actions.shape[0] != self.config.horizon:
+            raise BcError(
+                f"the policy answered {actions.shape[0]} rows, but the scheduler runs a horizon of {self.config.horizon}"
+                " rows: start both with the same checkpoint"
+            )
+        tick, frozen = request.tick, request.frozen
+        if self.config.strategy is Strategy.SYNC:
+            tick, actions = self.grid.ceil(now_ns), self._cut(actions)
+        self._request = None
+        self._inference_seconds = inference_seconds
+        self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, request)
+        self._sent_at = self.grid.floor(now_ns)
+        return self._delivery
+
+    def on_failure(self, sequence: int, detail: str, tick: int) -> None:
+        """policy_node could not answer a request; asked again after a back-off."""
+        if self._request is None or self._request.sequence != sequence:
+            self.counters.dropped += 1
+            return
+        self._request = None
+        self.counters.failed += 1
+        self._retreat(tick, detail)
+
+    def on_ack(self, sequence: int, in_force: bool, effective_ns: int, raw_jump: float, detail: str = "") -> None:
+        """The controller's verdict on a delivered chunk. effective_ns: time from which its rows are sampled."""
+        delivery = self._delivery
+        if delivery is None or delivery.sequence != sequence:
+            self.counters.dropped += 1
+            return
+        self._delivery = None
+        request = delivery.request
+        if not in_force:
+            self.counters.refused += 1
+            self.message = f"chunk {sequence} refused: {detail}"
+            return
+        delay = self.grid.ceil(effective_ns) - request.tick
+        if self._warm:
+            self.estimator.observe(delay)
+        self._warm = True  # the first chunk pays for cold caches: its delay says nothing about the next
+        self.last = Cycle(
+            sequence=request.sequence,
+            delay_estimated=request.delay_estimated,
+            delay_measured=delay,
+            execution_horizon=request.execution_horizon,
+            frozen=request.frozen,
+            inference_seconds=self._inference_seconds,
+            observation_age=(effective_ns - self.grid.time(request.tick)) / 1e9,
+            raw_jump_at_effect=raw_jump,
+            raw_jump_at_row_d=self._jump_at_row_d(delivery, delay),
+        )
+        self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
+        self._backoff = 1
+        self.message = ""
+
+    def _make_request(self, tick: int, reference: Array, current: _InForce | None) -> Request:
+        assert self._epoch is not None
+        delay = self._feasible_delay()
+        if delay < self.estimator.estimate:
+            self.counters.infeasible += 1
+            self.message = (
+                f"estimated delay {self.estimator.estimate} ticks does not fit a horizon of {self.config.horizon} rows:"
+                f" {delay} used"
+            )
+        sequence = self._next_sequence()
+        rtc = self.config.strategy is Strategy.RTC
+        if not rtc:
+            executed = tick - current.tick if current is not None else 0
+            return Request(sequence, tick, self._epoch, Mask.FREE, 0, executed, delay, None)
+        if current is None:
+            prefix = np.repeat(reference[None, :], delay + 1, axis=0)
+            s = max(delay, self.config.s_min)
+            return Request(sequence, tick, self._epoch, Mask.HARD, delay + 1, s, delay, prefix)
+        executed = tick - current.tick
+        prefix = current.actions[executed:]
+        frozen = min(delay + 1, prefix.shape[0])
+        return Request(sequence, tick, self._epoch, Mask.SOFT, frozen, executed, delay, prefix)
+
+    def _feasible_delay(self) -> int:
+        return min(self.estimator.estimate, self.config.largest_delay)
+
+    def _rows_until_next(self) -> int:
+        if self.config.strategy is Strategy.SYNC:
+            return self.config.s_min
+        return max(self._feasible_delay(), self.config.s_min)
+
+    def _cut(self, actions: Array) -> Array:
+        """Keep rows 0 ... s_min and stand on the last of them: an explicit command to wait is no starvation."""
+        last = min(self.config.s_min, actions.shape[0] - 1)
+        return np.concatenate([actions[:last], np.repeat(actions[last : last + 1], actions.shape[0] - last, axis=0)])
+
+    def _jump_at_row_d(self, delivery: Delivery, delay: int) -> float:
+        """New less old at the first row in force that is no repetition, norm over the joints [rad]."""
+        row = max(delivery.frozen, delay if delivery.tick == delivery.request.tick else 0)
+        old = self._current
+        if old is None or row >= delivery.actions.shape[0]:
+            return float("nan")
+        old_row = delivery.tick + row - old.tick
+        if not 0 <= old_row < old.actions.shape[0]:
+            return float("nan")
+        return float(np.linalg.norm((delivery.actions[row] - old.actions[old_row])[self.joints]))
+
+    def _expire(self, tick: int) -> None:
+        if self._request is not None and tick - self._sent_at >= self.config.answer_timeout:
+            sequence, self._request = self._request.sequence, None
+            self.counters.timeouts += 1
+            self._retreat(tick, f"request {sequence} was not answered within {self.config.answer_timeout} ticks")
+        if self._delivery is not None and tick - self._sent_at >= self.config.ack_timeout:
+            sequence, self._delivery = self._delivery.sequence, None
+            self.counters.timeouts += 1
+            self._retreat(tick, f"chunk {sequence} was not acknowledged within {self.config.ack_timeout} ticks")
+
+    def _retreat(self, tick: int, why: str) -> None:
+        self.message = why
+        self._not_before = tick + self._backoff
+        self._backoff = min(2 * self._backoff, self.config.max_backoff)
+
+    def _next_sequence(self) -> int:
+        self._sequence += 1
+        return self._sequence

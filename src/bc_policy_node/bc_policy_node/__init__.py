@@ -1,0 +1,1 @@
+"""The two nodes between policy and controller."""

@@ -1,0 +1,35 @@
+"""Subscriptions of the contract's observation streams, feeding a FrameAssembler."""
+
+from collections import defaultdict
+from functools import partial
+from typing import Any
+
+from rclpy.node import Node
+
+from bc_core.contract import Contract
+from bc_core.fields import ObservationError, extract, stamp_ns
+from bc_core.frames import FrameAssembler
+from bc_nodes import qos
+from bc_nodes.message_class import message_class
+
+
+def subscribe(node: Node, contract: Contract, assembler: FrameAssembler) -> None:
+    """Subscribe to every topic that the assembler's streams need; one subscription feeds all streams of its topic.
+
+    A sample that the contract does not admit is reported and left out: the frame then ages and is refused.
+    """
+    by_topic: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for stream in assembler.streams:
+        observation = contract.observations[stream]
+        by_topic[observation.topic, observation.type].append(stream)
+
+    def take(streams: list[str], message: Any) -> None:
+        stamp = stamp_ns(message)
+        for stream in streams:
+            try:
+                assembler.add(stream, stamp, extract(contract.observations[stream], message))
+            except ObservationError as error:
+                node.get_logger().warning(str(error), throttle_duration_sec=1.0)
+
+    for (topic, type_name), streams in by_topic.items():
+        node.create_subscription(message_class(type_name), topic, partial(take, streams), qos.SENSOR_IN)

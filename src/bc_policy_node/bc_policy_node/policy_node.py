@@ -1,0 +1,135 @@
+"""policy_node: answers each ChunkRequest with a chunk inferred from the frame of its tick."""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from bc_core.contract import Contract
+from bc_core.fields import ObservationError
+from bc_core.frames import Frame, FrameAssembler
+from bc_core.policies import load_policy
+from bc_core.scheduler import Mask
+from bc_msgs.msg import ChunkRequest, FrameManifest, PolicyChunk
+from bc_nodes import qos
+from bc_nodes.convert import to_stamp
+from bc_nodes.diagnostics import Diagnostics, Level
+from bc_nodes.lifecycle import BcLifecycleNode
+from bc_nodes.main import run_node
+from bc_policy_node.latency import InjectedLatency
+from bc_policy_node.observations import subscribe
+
+
+class PolicyNode(BcLifecycleNode):
+    """Loads a checkpoint, assembles frames, infers in a thread of its own so that observations keep coming in."""
+
+    def __init__(self) -> None:
+        super().__init__("policy_node")
+        self.parameter("checkpoint", "", "directory of the policy")
+        self.parameter("contract", "", "contract of the running robot; refused if the policy was trained on another")
+        self.parameter("inject_latency", "none", "latency added: none or jitter (150-250 ms, rarely 400 ms)")
+        self.parameter("seed", 0, "seed of sampling noise and injected latency")
+        self.parameter("threads", 1, "threads of inference")
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._newest = 0  # sequence of the newest request: an older one still queued is not worth inferring
+
+    def configure(self) -> None:
+        torch.set_num_threads(self.value("threads"))
+        self._policy = load_policy(self.value("checkpoint"))
+        contract = Contract.load(self.value("contract"))
+        self._policy.contract.check_same(
+            contract,
+            f"checkpoint '{self.value('checkpoint')}'",
+            f"contract '{self.value('contract')}'",
+            streams=self._policy.streams,
+        )
+        self._latency = InjectedLatency(self.value("inject_latency"), self.value("seed"))
+        self._seeds = np.random.default_rng(self.value("seed"))
+        self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
+        seconds = self._policy.warm_up()
+        self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
+        self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND)
+        self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)
+        self._diagnostics = Diagnostics(self)
+        subscribe(self, contract, self._assembler)
+        self.create_subscription(ChunkRequest, "policy/request", self._on_request, qos.COMMAND)
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def _on_request(self, request: ChunkRequest) -> None:
+        if not self.active:
+            return
+        try:
+            frame = self._assembler.frame(request.tick)
+        except ObservationError as error:
+            self._answer(request, PolicyChunk.OBSERVATION, str(error))
+            return
+        self._manifests.publish(self._manifest(request, frame))
+        self._newest = request.sequence
+        self._worker.submit(self._infer, request, frame, int(self._seeds.integers(2**31)))
+
+    def _infer(self, request: ChunkRequest, frame: Frame, seed: int) -> None:
+        """In the worker thread."""
+        if request.sequence != self._newest:
+            return
+        begin = time.monotonic()
+        width = self._policy.width
+        prefix = np.array(request.prefix, dtype=np.float64).reshape(-1, width) if request.prefix_rows else None
+        try:
+            actions = self._policy.infer(
+                frame,
+                prefix,
+                frozen=request.frozen,
+                execution_horizon=request.execution_horizon,
+                mask=Mask(request.mask),
+                beta=request.beta,
+                seed=seed,
+            )
+        except Exception as error:  # the scheduler must hear of any failure; the traceback goes to the log
+            self.get_logger().error(f"inference failed: {error!r}")
+            self._answer(request, PolicyChunk.FAILED, f"inference failed: {error!r}")
+            return
+        time.sleep(self._latency.draw())
+        self._answer(request, PolicyChunk.OK, "", time.monotonic() - begin, actions)
+
+    def _answer(
+        self,
+        request: ChunkRequest,
+        status: int,
+        detail: str,
+        seconds: float = 0.0,
+        actions: np.ndarray | None = None,  # type: ignore[type-arg]
+    ) -> None:
+        msg = PolicyChunk(
+            scheduler_id=request.scheduler_id,
+            sequence=request.sequence,
+            tick=request.tick,
+            mode_epoch=request.mode_epoch,
+            status=status,
+            detail=detail,
+            inference_seconds=seconds,
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        if actions is not None:
+            msg.horizon, msg.width = actions.shape
+            msg.actions.frombytes(np.ascontiguousarray(actions, dtype=np.float64).tobytes())
+        self._answers.publish(msg)
+        self._diagnostics.report(Level.OK if status == PolicyChunk.OK else Level.ERROR, detail)
+
+    def _manifest(self, request: ChunkRequest, frame: Frame) -> FrameManifest:
+        msg = FrameManifest(
+            tick=frame.tick,
+            scheduler_id=request.scheduler_id,
+            sequence=request.sequence,
+            streams=list(frame.stamps),
+            stamps=[to_stamp(stamp) for stamp in frame.stamps.values()],
+        )
+        msg.header.stamp = request.header.stamp
+        return msg
+
+
+def main() -> None:
+    sys.exit(run_node(PolicyNode))
