@@ -1,8 +1,8 @@
 """The chunk scheduler: Algorithm 1 (arXiv 2506.07339) as a state machine over ticks, answers and acknowledgements.
 
 Rules and numbers: docs/protocol.md, "Scheduling". Time enters as ticks and nanoseconds given by the caller; nothing
-here reads a clock. One request is open at a time, so loss, duplication and reordering of messages are harmless: whatever
-does not belong to the open request is dropped and counted.
+here reads a clock. One request is open at a time, so loss, duplication and reordering of messages are harmless:
+whatever does not belong to the open request is dropped and counted.
 """
 
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ class Scheduler:
         self._warm = False
         if self.estimator.estimate > self.config.largest_delay and self.config.strategy is Strategy.RTC:
             raise BcError(
-                f"the initial delay estimate is {self.estimator.estimate} ticks, but a horizon of {self.config.horizon}"
+                f"the first delay estimate is {self.estimator.estimate} ticks, but a horizon of {self.config.horizon}"
                 f" rows with s_min {self.config.s_min} admits {self.config.largest_delay}: lower delay_init or s_min, or"
                 " train longer chunks"
             )
@@ -204,8 +204,8 @@ class Scheduler:
             return None
         if actions.shape[0] != self.config.horizon:
             raise BcError(
-                f"the policy answered {actions.shape[0]} rows, but the scheduler runs a horizon of {self.config.horizon}"
-                " rows: start both with the same checkpoint"
+                f"the policy answered {actions.shape[0]} rows, but the scheduler runs {self.config.horizon}:"
+                " start both with the same checkpoint"
             )
         tick, frozen = request.tick, request.frozen
         if self.config.strategy is Strategy.SYNC:

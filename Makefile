@@ -1,0 +1,37 @@
+# make setup | build | test | lint | demo [QUICK=1] | clean
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build test lint format demo clean
+
+ENV := . ./env.sh
+PYTHON_SOURCES := src test tools
+CPP_SOURCES := $(shell git ls-files '*.cpp' '*.hpp' 2>/dev/null)
+
+help:
+	@echo "make demo [QUICK=1]  collect, train, roll out and report (out/demo/report.html)"
+	@echo "make test            lint, types, unit, conformance, node and whole-graph tests"
+	@echo "make setup           install what is missing into the checkout and build it"
+	@echo "make format          format all sources"
+	@echo "make clean           remove build, install, log and out (keeps .venv)"
+
+setup build:
+	@tools/setup.sh
+
+test: setup lint
+	@$(ENV); python tools/isolated.py python -m pytest src test
+
+lint: setup
+	@$(ENV); ruff check $(PYTHON_SOURCES); ruff format --check -q $(PYTHON_SOURCES)
+	@$(ENV); tools/typecheck.sh
+	@$(ENV); clang-format --dry-run -Werror $(CPP_SOURCES)
+	@echo "lint: clean"
+
+format:
+	@$(ENV); ruff check -q --fix $(PYTHON_SOURCES); ruff format -q $(PYTHON_SOURCES); clang-format -i $(CPP_SOURCES)
+
+demo: setup
+	@$(ENV); exec bcros demo $(if $(QUICK),--quick)
+
+clean:
+	rm -rf build install log out
