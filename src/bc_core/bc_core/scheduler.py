@@ -160,7 +160,7 @@ class Scheduler:
         if self.estimator.estimate > self.config.largest_delay and self.config.strategy is Strategy.RTC:
             raise BcError(
                 f"the first delay estimate is {self.estimator.estimate} ticks, but a horizon of {self.config.horizon}"
-                f" rows with s_min {self.config.s_min} admits {self.config.largest_delay}: lower delay_init or s_min, or"
+                f" rows and s_min {self.config.s_min} admit {self.config.largest_delay}: lower delay_init or s_min, or"
                 " train longer chunks"
             )
 
