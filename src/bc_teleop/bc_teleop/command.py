@@ -37,9 +37,9 @@ class Pose:
 class DeviceCommand:
     """One reading of a device.
 
-    enabled: the dead-man is held; without it nothing else moves the robot. linear [m/s] and angular [rad/s]: velocity of
-    the tool centre point, shape (3,) each. gripper: opening to go to [m]; None: keep. pressed: buttons that went down
-    since the last reading.
+    enabled: the dead-man is held; without it nothing else moves the robot. linear [m/s] and angular [rad/s]: velocity
+    of the tool centre point, shape (3,) each. gripper: opening to go to [m]; None: keep. pressed: buttons that went
+    down since the last reading.
     """
 
     enabled: bool = False

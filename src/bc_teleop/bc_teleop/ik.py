@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pink
 import pinocchio as pin
-from bc_core.errors import BcError
 from pink.exceptions import NoSolutionFound
 from pink.tasks import FrameTask, PostureTask
 from scipy.spatial.transform import Rotation
 
+from bc_core.errors import BcError
 from bc_teleop.command import Array, Pose
 
 

@@ -5,14 +5,14 @@ chunk's stamp; when it is let go, one last chunk brings the motion to rest and g
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.spatial.transform import Rotation
+
 from bc_core.chunks import ActionChunk, ActionGroup, Space
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, to_nanoseconds
-from scipy.spatial.transform import Rotation
-
 from bc_teleop.command import Array, DeviceCommand, Pose
 from bc_teleop.ik import DifferentialIk
 from bc_teleop.limiter import Twist, TwistLimits, approach
@@ -49,7 +49,7 @@ class SessionConfig:
     max_age: float = 0.2
     tolerance: float = 0.02
     max_opening: float = 0.08
-    limits: TwistLimits = TwistLimits()
+    limits: TwistLimits = field(default_factory=TwistLimits)
 
     def __post_init__(self) -> None:
         if self.rows < 3:
@@ -77,7 +77,12 @@ class TeleopSession:
     """
 
     def __init__(
-        self, ik: DifferentialIk, groups: tuple[ActionGroup, ...], producer: str, producer_id: int, config: SessionConfig
+        self,
+        ik: DifferentialIk,
+        groups: tuple[ActionGroup, ...],
+        producer: str,
+        producer_id: int,
+        config: SessionConfig,
     ) -> None:
         self._ik = ik
         self._groups = groups
@@ -114,7 +119,7 @@ class TeleopSession:
         return chunk
 
     def refused(self, sequence: int, disarm: bool) -> None:
-        """The controller refused chunk `sequence`: go on from the reference. disarm: wait until the dead-man is let go."""
+        """Chunk `sequence` was refused: go on from the reference; disarm: not before the dead-man is let go."""
         self._sent = deque((sent for sent in self._sent if sent.chunk.sequence < sequence), maxlen=self._sent.maxlen)
         if disarm:
             self._armed = False
@@ -176,9 +181,7 @@ class TeleopSession:
         dt = self._config.row_dt
         joints = row[self._arm.columns]
         pose = self._ik.forward(joints)
-        target = Pose(
-            pose.position + twist.linear * dt, Rotation.from_rotvec(twist.angular * dt) * pose.rotation
-        )
+        target = Pose(pose.position + twist.linear * dt, Rotation.from_rotvec(twist.angular * dt) * pose.rotation)
         result = row.copy()
         result[self._arm.columns] = self._ik.step(joints, target, dt)
         reach = self._config.limits.gripper_velocity * dt

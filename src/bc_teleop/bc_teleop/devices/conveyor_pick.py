@@ -96,7 +96,8 @@ class ConveyorPickExpert:
         self._plan: _Approach | None = None
         self._stage_ns = 0
         self._lift: BPoly | None = None
-        self._grasp = Pose(np.zeros(3), motion.pointing_down(0.0))
+        self._grasp: Pose | None = None  # of the tool, when its closing or its rising began
+        self._carry = np.zeros(3)  # velocity of the cube then
         self._opening = config.open_width
         deviation = np.array([config.linear_tremor] * 3 + [config.angular_tremor] * 3)
         self._tremor = motion.Tremor(deviation, config.tremor_correlation, rng)
@@ -109,7 +110,7 @@ class ConveyorPickExpert:
         if self._plan is None:
             self._begin_approach(seen)
         self._next_stage(seen)
-        target, linear, angular = self._target(seen)
+        target, linear, angular = self._target(seen, self.stage)
         linear, angular = motion.servo(
             seen.tcp, target, linear, angular, self._config.linear_gain, self._config.angular_gain
         )
@@ -175,31 +176,43 @@ class ConveyorPickExpert:
             self._enter(Stage.APPROACH, seen)
 
     def _enter(self, stage: Stage, seen: Observation) -> None:
-        assert seen.object is not None
+        elapsed = (seen.time_ns - self._stage_ns) * 1e-9
         self.stage = stage
         self._stage_ns = seen.time_ns
         if stage is Stage.APPROACH:
             self._begin_approach(seen)
-        elif stage is Stage.LIFT:
-            config, velocity = self._config, seen.object.velocity * np.array([1.0, 1.0, 0.0])
-            rise = np.array([0.0, 0.0, config.lift_height])
-            end = seen.tcp.position + 0.5 * config.lift_time * velocity + rise
-            self._lift = motion.quintic(config.lift_time, seen.tcp.position, velocity, end)
-            self._grasp = seen.tcp
+            return
+        if stage is Stage.CLOSE:  # from here on the cube moves with the fingers: following it would chase itself
+            target, self._carry, _ = self._target(seen, Stage.APPROACH)
+            self._grasp = target
+        else:
+            assert self._grasp is not None
+            config = self._config
+            start = self._grasp.position + self._carry * elapsed
+            end = start + 0.5 * config.lift_time * self._carry + np.array([0.0, 0.0, config.lift_height])
+            self._lift = motion.quintic(config.lift_time, start, self._carry, end)
 
     def _aligned(self, seen: Observation) -> bool:
-        target, _, _ = self._target(seen)
+        target, _, _ = self._target(seen, Stage.APPROACH)
         error = np.linalg.norm(target.position - seen.tcp.position)
         turn = (target.rotation * seen.tcp.rotation.inv()).magnitude()
         return bool(error < self._config.position_tolerance and turn < self._config.yaw_tolerance)
 
-    def _target(self, seen: Observation) -> tuple[Pose, Array, Array]:
+    def _target(self, seen: Observation, stage: Stage) -> tuple[Pose, Array, Array]:
         """Where the tool should be now, and its linear and angular velocity there."""
-        assert seen.object is not None and self._plan is not None
-        if self.stage is Stage.LIFT:
+        if stage is Stage.APPROACH:
+            return self._approach_target(seen)
+        assert self._grasp is not None
+        elapsed = (seen.time_ns - self._stage_ns) * 1e-9
+        if stage is Stage.CLOSE:
+            position, linear = self._grasp.position + self._carry * elapsed, self._carry
+        else:
             assert self._lift is not None
-            position, linear = motion.at(self._lift, (seen.time_ns - self._stage_ns) * 1e-9)
-            return Pose(position, self._grasp.rotation), linear, np.zeros(3)
+            position, linear = motion.at(self._lift, elapsed)
+        return Pose(position, self._grasp.rotation), linear, np.zeros(3)
+
+    def _approach_target(self, seen: Observation) -> tuple[Pose, Array, Array]:
+        assert seen.object is not None and self._plan is not None
         plan, cube = self._plan, seen.object
         time = (seen.time_ns - plan.start_ns) * 1e-9
         offset, offset_rate = motion.at(plan.offset, time)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from bc_core.errors import BcError
 
+from bc_core.errors import BcError
 from bc_teleop.command import DeviceCommand, Observation, TaskView
 from bc_teleop.devices.conveyor_pick import ConveyorPickConfig, ConveyorPickExpert
 
@@ -35,7 +35,7 @@ class ScriptedDevice:
         self.expert: Expert | None = None
 
     def command(self, seen: Observation) -> DeviceCommand:
-        """The expert's command; dead-man released before, between and after episodes. BcError: no expert for the task."""
+        """The expert's command; no dead-man outside episodes. BcError: no expert for the task."""
         task = seen.task
         if task is None:
             return DeviceCommand()
@@ -52,6 +52,11 @@ class ScriptedDevice:
             self.expert = self._experts[task.name](np.random.default_rng([self._seed, task.seed]))
             self._waiting = False
         return self.expert.command(seen) if self.expert is not None else DeviceCommand()
+
+    def waits(self, task: TaskView, recording: bool) -> bool:
+        """Would the expert have to wait for the recorder with this episode?"""
+        begins = self._waiting or self._is_new(task)
+        return self._await_recording and begins and not recording and not (task.success or task.failure)
 
     def _is_new(self, task: TaskView) -> bool:
         last = self._episode

@@ -1,0 +1,104 @@
+"""config/teleop/*.yaml: which device, how its hand moves the robot, how an expert does its task."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from bc_core.errors import BcError
+from bc_core.schema import Section
+from bc_teleop.command import Button
+from bc_teleop.devices.conveyor_pick import ConveyorPickConfig
+from bc_teleop.devices.joy import DIRECTIONS, GRIPPER, Axis, JoyConfig
+from bc_teleop.devices.keyboard import ACTIONS, KeyboardConfig
+from bc_teleop.limiter import TwistLimits
+
+T = TypeVar("T")
+
+DEVICES = ("scripted", "joy", "keyboard")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A teleoperation file: the device it is for, limits of the hand, and the device's own settings."""
+
+    device: str
+    limits: TwistLimits
+    joy: JoyConfig
+    keyboard: KeyboardConfig
+    conveyor_pick: ConveyorPickConfig
+
+
+def load_settings(path: Path, device: str) -> Settings:
+    """Read and check a file for `device`; BcError names file, key and value."""
+    if device not in DEVICES:
+        raise BcError(f"unknown device '{device}': use one of {', '.join(DEVICES)}")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BcError(f"teleoperation file '{path}' cannot be read ({error.strerror}): correct `settings`") from error
+    except yaml.YAMLError as error:
+        raise BcError(f"teleoperation file '{path}' is not valid YAML: {error}") from error
+    root = Section(document, f"teleoperation file '{path}'")
+    found = root.text("device", choices=DEVICES)
+    if found != device:
+        raise root.error("device", found, f"the node was started for '{device}': give both the same device")
+    settings = Settings(
+        device=device,
+        limits=_numbers(root.section("limits"), TwistLimits()),
+        joy=_joy(root.section("joy")) if device == "joy" else JoyConfig(),
+        keyboard=_keyboard(root.section("keyboard")) if device == "keyboard" else KeyboardConfig(),
+        conveyor_pick=_numbers(root.section("conveyor_pick"), ConveyorPickConfig())
+        if device == "scripted"
+        else ConveyorPickConfig(),
+    )
+    root.finish()
+    return settings
+
+
+def _numbers(section: Section, defaults: T) -> T:
+    """A dataclass of non-negative numbers, from keys of the same names; what is not given keeps its default."""
+    names = [field.name for field in fields(defaults)]  # type: ignore[arg-type]
+    values = {name: section.number(name, getattr(defaults, name), minimum=0.0) for name in names}
+    section.finish()
+    return type(defaults)(**values)
+
+
+def _joy(section: Section) -> JoyConfig:
+    axes: dict[str, Axis] = {}
+    for direction, entry in section.sections("axes"):
+        if direction not in DIRECTIONS:
+            raise section.error("axes", direction, f"use one of {', '.join(DIRECTIONS)}")
+        axes[direction] = Axis(entry.integer("axis"), entry.number("scale"))
+        entry.finish()
+    actions = GRIPPER + tuple(Button)
+    table = section.section("buttons")
+    config = JoyConfig(
+        dead_man=section.integer("dead_man"),
+        axes=axes,
+        buttons={name: table.integer(name) for name in actions if name in table.document},
+        dead_zone=section.number("dead_zone", minimum=0.0, maximum=0.9),
+        timeout=section.number("timeout", minimum=0.02, maximum=2.0),
+        open_width=section.number("open_width", minimum=0.0),
+    )
+    table.finish()
+    section.finish()
+    return config
+
+
+def _keyboard(section: Section) -> KeyboardConfig:
+    table = section.section("keys")
+    keys: dict[str, str] = {}
+    for key in table.document:
+        keys[key] = table.text(key, choices=ACTIONS)
+        if len(key) != 1:
+            raise table.error(key, keys[key], "a key is one character: quote it")
+    config = KeyboardConfig(keys=keys, **_speeds(section))
+    section.finish()
+    return config
+
+
+def _speeds(section: Section) -> dict[str, Any]:
+    names = ("linear_speed", "angular_speed", "hold", "dead_man_hold", "open_width")
+    return {name: section.number(name, minimum=0.0) for name in names}

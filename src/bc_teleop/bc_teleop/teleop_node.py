@@ -1,0 +1,233 @@
+"""teleop_node: a hand, or the scripted expert, drives the robot through action chunks. A shell over the session."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Joy
+
+from bc_controllers import load_robot
+from bc_core.contract import Contract
+from bc_core.errors import BcError
+from bc_core.grid import Grid, to_nanoseconds
+from bc_msgs.msg import ActionChunk as ActionChunkMsg
+from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
+from bc_nodes import qos
+from bc_nodes.convert import chunk_to_msg, to_ns, to_stamp
+from bc_nodes.diagnostics import Diagnostics, Level
+from bc_nodes.lifecycle import BcLifecycleNode
+from bc_nodes.main import run_node
+from bc_nodes.ticks import TickTimer
+from bc_teleop.command import Device, DeviceCommand, Observation
+from bc_teleop.devices.joy import JoyDevice
+from bc_teleop.devices.keyboard import KeyboardDevice, Terminal
+from bc_teleop.devices.scripted import ScriptedDevice, conveyor_pick_maker
+from bc_teleop.ik import DifferentialIk
+from bc_teleop.services import Requests
+from bc_teleop.session import SessionConfig, TeleopSession
+from bc_teleop.settings import Settings, load_settings
+from bc_teleop.views import object_view, pose_view, reference_view, task_view
+
+
+class TeleopNode(BcLifecycleNode):
+    """Reads the device once a period, publishes command/human while its dead-man is held.
+
+    In lock step the period is the contract's dt: at every tick the command is made of the observations of that tick,
+    and TickDone tells the simulation that it may go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("teleop")
+        self.parameter("device", "scripted", "scripted, joy or keyboard")
+        self.parameter("settings", "", "file of the device: config/teleop/*.yaml")
+        self.parameter("robot", "", "robot file: config/robots/*.yaml")
+        self.parameter("contract", "", "contract file: config/contracts/*.yaml")
+        self.parameter("period", 0.05, "time between two chunks, in real time [s]")
+        self.parameter("rows", 4, "rows per chunk, one contract dt apart; at least 3")
+        self.parameter("lead", 0.02, "from making a chunk to its first row, in real time [s]")
+        self.parameter("max_age", 0.2, "older observations count as not seen [s]")
+        self.parameter("seed", 0, "of the scripted expert")
+        self.parameter("await_recording", False, "the scripted expert begins when the recorder records")
+        self.parameter("lockstep", False, "the simulation waits for this node at every tick")
+        self.parameter("participant", "teleop", "this node's name in lock step")
+        self._state: ControllerState | None = None
+        self._mode: ControlMode | None = None
+        self._odometry: Odometry | None = None
+        self._task: TaskState | None = None
+        self._recording = False
+        self._tick_ns = 0
+        self._held_ns: int | None = None
+        self._joy: JoyDevice | None = None
+        self._keyboard: tuple[KeyboardDevice, Terminal] | None = None
+        self._ticks: TickTimer | None = None
+
+    def configure(self) -> None:
+        self._lockstep = bool(self.value("lockstep"))
+        self._max_age_ns = to_nanoseconds(self.value("max_age"))
+        settings = load_settings(Path(self.value("settings")), self.value("device"))
+        contract = Contract.load(self.value("contract"))
+        self._groups = contract.groups
+        self._session = self._make_session(contract, settings)
+        self._device = self._make_device(settings)
+        period = contract.grid.dt if self._lockstep else self.value("period")
+        if not 0.005 <= period <= 0.5:
+            raise BcError(f"period is {period} s: choose 0.005 ... 0.5 s")
+        self._grid = Grid(to_nanoseconds(period))
+        self._commands = self.create_publisher(ActionChunkMsg, "command/human", qos.COMMAND)
+        self._diagnostics = Diagnostics(self)
+        self._requests = Requests(self)
+        sensor = qos.SENSOR_IN_ALL if self._lockstep else qos.SENSOR_IN
+        self.create_subscription(ControllerState, "controller/state", self._on_state, qos.STATE)
+        self.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
+        self.create_subscription(ChunkAck, "controller/ack", self._on_ack, qos.EVENT)
+        self.create_subscription(Odometry, "object/odometry", self._on_odometry, sensor)
+        self.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
+        self.create_subscription(EpisodeStatus, "episode/status", self._on_episode, qos.STATE)
+        if self._joy is not None:
+            self.create_subscription(Joy, "joy", self._on_joy, qos.SENSOR_IN)
+        if self._lockstep:
+            self._tick_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
+
+    def activate(self) -> None:
+        if not self._lockstep:
+            self._ticks = TickTimer(self, self._grid, lambda tick: self._step(self._now_ns()))
+
+    def deactivate(self) -> None:
+        if self._ticks is not None:
+            self._ticks.cancel()
+        self._let_go()
+
+    def close(self) -> None:
+        if self.active:
+            self._let_go()
+        if self._keyboard is not None:
+            self._keyboard[1].close()
+
+    def _make_session(self, contract: Contract, settings: Settings) -> TeleopSession:
+        robot = load_robot(self.value("robot"))
+        ik = DifferentialIk(robot.urdf, robot.arm, robot.tcp, np.array(robot.home))
+        config = SessionConfig(
+            row_dt=contract.grid.dt,
+            rows=self.value("rows"),
+            lead=0.0 if self._lockstep else self.value("lead"),
+            max_age=self.value("max_age"),
+            max_opening=robot.controller.gripper_upper,
+            limits=settings.limits,
+        )
+        return TeleopSession(ik, contract.groups, self.get_name(), self.process_id, config)
+
+    def _make_device(self, settings: Settings) -> Device:
+        if settings.device == "joy":
+            self._joy = JoyDevice(settings.joy)
+            return self._joy
+        if settings.device == "keyboard":
+            keyboard = KeyboardDevice(settings.keyboard)
+            self._keyboard = (keyboard, Terminal())
+            return keyboard
+        experts = {"conveyor_pick": conveyor_pick_maker(settings.conveyor_pick)}
+        return ScriptedDevice(experts, self.value("seed"), self.value("await_recording"))
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _on_state(self, msg: ControllerState) -> None:
+        self._state = msg
+        self._try_tick()
+
+    def _on_mode(self, msg: ControlMode) -> None:
+        self._mode = msg
+
+    def _on_odometry(self, msg: Odometry) -> None:
+        self._odometry = msg
+        self._try_tick()
+
+    def _on_task(self, msg: TaskState) -> None:
+        self._task = msg
+        self._try_tick()
+
+    def _on_episode(self, msg: EpisodeStatus) -> None:
+        self._recording = msg.state == EpisodeStatus.RECORDING
+        self._try_tick()
+
+    def _on_joy(self, msg: Joy) -> None:
+        if self._joy is not None:
+            self._joy.receive(msg.axes, msg.buttons, self._now_ns())
+
+    def _on_ack(self, msg: ChunkAck) -> None:
+        if msg.producer_id != self.process_id or msg.verdict != ChunkAck.REFUSED:
+            return
+        self._session.refused(msg.sequence, disarm=msg.reason == ChunkAck.WRONG_SOURCE)
+        self.get_logger().warning(f"chunk {msg.sequence} refused: {msg.detail}", throttle_duration_sec=1.0)
+
+    def _try_tick(self) -> None:
+        """Lock step: deal with the task's tick as soon as everything of that tick is here."""
+        if not self._lockstep or self._task is None or self._state is None or self._odometry is None:
+            return
+        tick_ns = to_ns(self._task.header.stamp)
+        arrived = min(to_ns(self._state.header.stamp), to_ns(self._odometry.header.stamp))
+        if tick_ns <= self._tick_ns or arrived < tick_ns:
+            return
+        if self._waits_for_recorder():
+            return
+        self._tick_ns = tick_ns
+        if self.active:
+            self._step(tick_ns)
+        done = TickDone(participant=self.value("participant"), sequence=self._session.sequence)
+        done.header.stamp = to_stamp(tick_ns)
+        self._tick_done.publish(done)
+
+    def _waits_for_recorder(self) -> bool:
+        """Simulated time stands still between reset and recording: the same seed gives the same episode, whole."""
+        if not isinstance(self._device, ScriptedDevice) or self._task is None:
+            return False
+        return self._device.waits(task_view(self._task), self._recording)
+
+    def _observe(self, now_ns: int) -> Observation | None:
+        if self._state is None:
+            return None
+        odometry = self._odometry if self._is_fresh(self._odometry, now_ns) else None
+        return Observation(
+            time_ns=now_ns,
+            tcp=pose_view(self._state.tcp),
+            gripper=float(self._state.gripper_position),
+            object=object_view(odometry) if odometry is not None else None,
+            task=task_view(self._task) if self._task is not None else None,
+            recording=self._recording,
+        )
+
+    def _is_fresh(self, msg: Odometry | None, now_ns: int) -> bool:
+        return msg is not None and abs(now_ns - to_ns(msg.header.stamp)) <= self._max_age_ns
+
+    def _step(self, now_ns: int) -> None:
+        """One period: look, ask the device, send its chunk and its requests."""
+        if self._keyboard is not None:
+            keyboard, terminal = self._keyboard
+            for key in terminal.struck():
+                keyboard.press(key, now_ns)
+        seen = self._observe(now_ns)
+        if seen is None:
+            self._diagnostics.report(Level.WARN, "no controller state yet: is the controller running?")
+            return
+        command = self._device.command(seen)
+        for button in command.pressed:
+            self._requests.send(button)
+        self._send(now_ns, command)
+
+    def _send(self, now_ns: int, command: DeviceCommand) -> None:
+        reference = None if self._state is None else reference_view(self._state, self._mode, self._groups)
+        chunk = self._session.step(now_ns, command, reference)
+        if chunk is not None:
+            self._commands.publish(chunk_to_msg(chunk))
+        if self._session.message:
+            self.get_logger().warning(self._session.message, throttle_duration_sec=2.0)
+        self._diagnostics.report(Level.WARN if self._session.message else Level.OK, self._session.message)
+
+    def _let_go(self) -> None:
+        """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""
+        if self._session.engaged:
+            self._send(self._tick_ns if self._lockstep else self._now_ns(), DeviceCommand())
+
+
+def main() -> None:
+    sys.exit(run_node(TeleopNode))

@@ -1,0 +1,65 @@
+"""Messages as the core sees them: observation of the scene, reference of the controller."""
+
+import numpy as np
+from geometry_msgs.msg import Pose as PoseMsg
+from geometry_msgs.msg import Vector3
+from nav_msgs.msg import Odometry
+from scipy.spatial.transform import Rotation
+
+from bc_core.chunks import ActionGroup, Space
+from bc_core.errors import BcError
+from bc_msgs.msg import ControllerState, ControlMode, TaskState
+from bc_nodes.convert import to_ns
+from bc_teleop.command import Array, ObjectView, Pose, TaskView
+from bc_teleop.session import Reference
+
+
+def pose_view(msg: PoseMsg) -> Pose:
+    """Position and rotation of a pose message."""
+    quaternion = msg.orientation
+    rotation = Rotation.from_quat([quaternion.x, quaternion.y, quaternion.z, quaternion.w])
+    return Pose(_vector(msg.position), rotation)
+
+
+def object_view(msg: Odometry) -> ObjectView:
+    """Pose and velocity of an odometry; its twist is given in the child frame (nav_msgs/Odometry)."""
+    pose = pose_view(msg.pose.pose)
+    velocity = _vector(msg.twist.twist.linear)
+    in_base = msg.child_frame_id in ("", msg.header.frame_id)
+    return ObjectView(pose, velocity if in_base else pose.rotation.apply(velocity))
+
+
+def task_view(msg: TaskState) -> TaskView:
+    """The task's state without its header."""
+    return TaskView(msg.task, msg.seed, msg.elapsed, msg.success, msg.failure)
+
+
+def reference_view(state: ControllerState, mode: ControlMode | None, groups: tuple[ActionGroup, ...]) -> Reference:
+    """The controller's reference, its joints in the order of the contract's arm. BcError: a joint is not reported.
+
+    mode: the newest mode message, which may know of a change that no state message has told yet.
+    """
+    newest = mode if mode is not None and to_ns(mode.header.stamp) > to_ns(state.header.stamp) else None
+    arm = next(group for group in groups if group.space == Space.JOINT_POSITION)
+    reported = list(state.joint_names)
+    missing = [name for name in arm.names if name not in reported]
+    if missing:
+        raise BcError(
+            f"controller reports joints {', '.join(reported)}, but the contract commands '{missing[0]}': "
+            "start teleoperation and controller for the same robot"
+        )
+    order = [reported.index(name) for name in arm.names]
+    return Reference(
+        stamp_ns=to_ns(state.header.stamp),
+        joints=np.array(state.position_reference, dtype=np.float64)[order],
+        velocity=np.array(state.velocity_reference, dtype=np.float64)[order],
+        gripper=float(state.gripper_reference),
+        mode_epoch=int(newest.epoch if newest is not None else state.mode_epoch),
+        stopped=(newest.mode if newest is not None else state.mode) == ControlMode.STOPPED,
+        producer_id=int(state.producer_id),
+        sequence=int(state.sequence),
+    )
+
+
+def _vector(msg: Vector3) -> Array:
+    return np.array([msg.x, msg.y, msg.z])
