@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bc_controllers import Arbiter
+from bc_controllers import Arbiter, ControllerConfig
 from bc_core.chunks import ActionGroup, Space
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
@@ -16,13 +16,44 @@ START = 10.0  # s
 PERIOD_NS = 1_000_000
 JOINTS = ["a", "b"]
 CONFIG = {
-    "joints": JOINTS,
-    "gripper": {"joint": "g", "lower": 0.0, "upper": 0.08, "velocity": 1.0},
-    "position_lower": [-2.0, -2.0],
-    "position_upper": [2.0, 2.0],
-    "velocity": [2.0, 2.0],
-    "acceleration": [10.0, 10.0],
+    "period": PERIOD_NS / 1e9,
+    "base_frame": "base",
+    "tcp_frame": "tip",
+    "blend_rate": 20.0,
+    "groups": [
+        {"name": "arm", "space": "joint_position", "names": JOINTS},
+        {"name": "gripper", "space": "gripper", "names": ["g"]},
+    ],
+    "impedance": {
+        "stiffness": [100.0, 100.0],
+        "damping": [10.0, 10.0],
+        "gravity_compensation": True,
+        "coriolis_compensation": True,
+    },
+    "limits": {
+        "position_margin": 0.0,
+        "velocity": [2.0, 2.0],
+        "acceleration": [10.0, 10.0],
+        "torque": [10.0, 10.0],
+        "torque_rate": 1000.0,
+        "gripper_opening": [0.0, 0.08],
+        "gripper_velocity": 1.0,
+    },
+    "ladder": {
+        "hold_time": 0.3,
+        "lease_time": 0.25,
+        "compliant_time": 2.0,
+        "compliant_scale": 0.3,
+        "recovery_time": 1.0,
+    },
+    "safety": {"frozen_encoder_motion": 0.1},
 }
+
+
+def arbiter_config() -> ControllerConfig:
+    config = ControllerConfig.from_dict(CONFIG)
+    config.position_lower, config.position_upper = [-2.0, -2.0], [2.0, 2.0]
+    return config
 
 
 def to_ns(seconds: float) -> int:
