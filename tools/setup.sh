@@ -56,8 +56,8 @@ BC_UNDERLAY_ONLY=1 . ./env.sh
 say "colcon build"
 mkdir -p log
 if ! colcon --log-base log build --symlink-install --executor sequential --event-handlers console_cohesion- status- \
-    --cmake-args -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DPython3_EXECUTABLE=$PWD/.venv/bin/python" \
-    "-DPYTHON_EXECUTABLE=$PWD/.venv/bin/python" -Wno-dev > log/colcon.txt 2>&1; then
+    --metas colcon.meta --cmake-args "-DPython3_EXECUTABLE=$PWD/.venv/bin/python" \
+    "-DPYTHON_EXECUTABLE=$PWD/.venv/bin/python" > log/colcon.txt 2>&1; then
   tail -40 log/colcon.txt >&2
   die "colcon build failed: the whole output is in log/colcon.txt"
 fi
