@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 import numpy.typing as npt
-from bc_core.errors import BcError
 
+from bc_core.errors import BcError
 from bc_sim.robot import Robot
 from bc_sim.task_config import TaskConfig
 

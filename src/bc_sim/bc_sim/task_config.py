@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from bc_core.errors import BcError
 from bc_core.schema import Section
 

@@ -1,0 +1,46 @@
+"""The camera: off-screen rendering over EGL."""
+
+from types import TracebackType
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from bc_core.errors import BcError
+from bc_sim.task_config import Camera
+
+
+class OffscreenCamera:
+    """Renders a fixed camera of the scene. OpenGL binds it to the thread that made it: make, use and close it there.
+
+    BcError when the machine has no EGL.
+    """
+
+    def __init__(self, model: mujoco.MjModel, camera: Camera) -> None:
+        self._model, self._camera = model, camera
+        try:
+            self._renderer = mujoco.Renderer(model, height=camera.height, width=camera.width)
+        except Exception as error:  # MuJoCo's back ends raise whatever their loader raises
+            raise BcError(
+                f"camera '{camera.name}' cannot render off screen ({error}): install EGL "
+                "(apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri), or start with camera:=false"
+            ) from error
+
+    def render(self, data: mujoco.MjData) -> npt.NDArray[np.uint8]:
+        """The picture of a state, shape (height, width, 3), RGB. Only data.qpos need be up to date."""
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_camlight(self._model, data)
+        self._renderer.update_scene(data, camera=self._camera.name)
+        pixels: npt.NDArray[np.uint8] = self._renderer.render()
+        return pixels
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    def __enter__(self) -> "OffscreenCamera":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

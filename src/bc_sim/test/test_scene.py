@@ -1,0 +1,94 @@
+"""The scene against Pinocchio's reading of the same URDF, and its contacts, belt and camera."""
+
+import mujoco
+import numpy as np
+import pinocchio
+import pytest
+
+from bc_controllers import Robot
+from bc_sim import scene as scenes
+from bc_sim.camera import OffscreenCamera
+from bc_sim.scene import Scene
+from bc_sim.task import ConveyorPick
+from bc_sim.task_config import TaskConfig
+
+
+@pytest.fixture()
+def scene(robot: Robot, task: TaskConfig) -> Scene:
+    scene = scenes.build(robot, task)
+    ConveyorPick(task, scene.ids).reset(scene, seed=3)
+    return scene
+
+
+def test_pinocchio_and_mujoco_read_the_same_robot(robot: Robot, scene: Scene) -> None:
+    """Gravity and Coriolis torque and the tool centre point agree in random states, to rounding."""
+    model = pinocchio.buildModelFromUrdf(str(robot.urdf))
+    data, ids = model.createData(), scene.ids
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        q = np.concatenate([rng.uniform(model.lowerPositionLimit[:7], model.upperPositionLimit[:7]), [0.02, 0.02]])
+        v = np.concatenate([rng.uniform(-1.0, 1.0, 7), [0.0, 0.0]])
+        scene.data.qpos[[*ids.arm_qpos, *ids.finger_qpos]] = q
+        scene.data.qvel[[*ids.arm_qvel, *ids.finger_qvel]] = v
+        mujoco.mj_forward(scene.model, scene.data)
+        bias = pinocchio.nonLinearEffects(model, data, q, v)
+        np.testing.assert_allclose(scene.data.qfrc_bias[list(ids.arm_qvel)], bias[:7], atol=1e-6)
+        pinocchio.framesForwardKinematics(model, data, q)
+        tcp = data.oMf[model.getFrameId(robot.tcp)]
+        np.testing.assert_allclose(scene.data.site_xpos[ids.tcp_site], tcp.translation, atol=1e-9)
+        np.testing.assert_allclose(scene.data.site_xmat[ids.tcp_site].reshape(3, 3), tcp.rotation, atol=1e-9)
+
+
+def test_motors_take_the_torque_the_urdf_allows_and_joints_carry_the_armature(robot: Robot, scene: Scene) -> None:
+    model, ids = scene.model, scene.ids
+    assert model.actuator_ctrlrange[list(ids.arm_actuators), 1].tolist() == [87.0] * 4 + [12.0] * 3
+    np.testing.assert_array_equal(model.dof_armature[list(ids.arm_qvel)], robot.armature)
+    scene.data.ctrl[ids.arm_actuators[2]] = 5.0
+    mujoco.mj_forward(model, scene.data)
+    assert scene.data.qfrc_actuator[ids.arm_qvel[2]] == 5.0
+
+
+def test_the_belt_carries_the_cube_at_its_speed_without_tilting_it(task: TaskConfig, scene: Scene) -> None:
+    data, ids = scene.data, scene.ids
+    speed, start = data.ctrl[ids.belt_actuator], data.qpos[ids.cube_qpos : ids.cube_qpos + 7].copy()
+    for _ in range(2000):
+        mujoco.mj_step(scene.model, data)
+    cube = data.qpos[ids.cube_qpos : ids.cube_qpos + 7]
+    assert cube[1] - start[1] == pytest.approx(2.0 * speed, rel=0.005)
+    assert cube[0] == pytest.approx(start[0], abs=1e-4)
+    assert cube[2] == pytest.approx(task.ride_height, abs=1e-3)
+    np.testing.assert_allclose(cube[3:], start[3:], atol=1e-3)
+
+
+def test_the_belt_serves_the_longest_episode_at_the_highest_speed(task: TaskConfig, scene: Scene) -> None:
+    travel = task.randomisation.belt_speed[1] * task.time_limit
+    assert scene.model.joint("belt").range[1] >= travel
+
+
+def test_the_robot_does_not_collide_with_itself_but_with_the_belt(scene: Scene) -> None:
+    model, data, ids = scene.model, scene.data, scene.ids
+    data.qpos[list(ids.arm_qpos)] = [0.0, 0.8, 0.0, -2.0, 0.0, 2.8, 0.8]  # hand pressed into the belt
+    mujoco.mj_forward(model, data)
+    pairs = [{model.body(model.geom_bodyid[geom]).name for geom in pair} for pair in data.contact.geom]
+    robot_pairs = [pair for pair in pairs if any(name.startswith("panda") for name in pair)]
+    assert robot_pairs
+    assert all(len([name for name in pair if name.startswith("panda")]) == 1 for pair in robot_pairs)
+
+
+def test_the_camera_sees_the_red_cube_where_it_is(task: TaskConfig, scene: Scene) -> None:
+    """Projects the cube's centre through the camera by hand and looks for red there, and only there."""
+    data, ids = scene.data, scene.ids
+    data.qpos[ids.cube_qpos : ids.cube_qpos + 3] = [0.5, -0.15, task.ride_height]
+    with OffscreenCamera(scene.model, task.camera) as camera:
+        pixels = camera.render(data).astype(int)
+    assert pixels.shape == (task.camera.height, task.camera.width, 3)
+    red = (pixels[..., 0] > 120) & (pixels[..., 1] < 60) & (pixels[..., 2] < 60)
+    mujoco.mj_forward(scene.model, data)
+    local = data.cam_xmat[ids.camera].reshape(3, 3).T @ (data.xpos[ids.cube_body] - data.cam_xpos[ids.camera])
+    focal = task.camera.height / 2 / np.tan(np.radians(task.camera.fovy) / 2)
+    column = task.camera.width / 2 + focal * local[0] / -local[2]
+    row = task.camera.height / 2 - focal * local[1] / -local[2]
+    rows, columns = np.nonzero(red)
+    assert 10 < len(rows) < 200
+    assert rows.mean() == pytest.approx(row, abs=2.0)
+    assert columns.mean() == pytest.approx(column, abs=2.0)
