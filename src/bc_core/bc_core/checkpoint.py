@@ -1,0 +1,92 @@
+"""Checkpoints: a directory with model.safetensors and config.json; nothing in it can execute code.
+
+config.json holds the policy's settings, the whole contract, the normalisation, and how it was trained.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from bc_core.contract import Contract
+from bc_core.errors import BcError
+from bc_core.normalisation import Normaliser
+from bc_core.policies.base import Policy
+from bc_core.policies.config import FlowConfig
+from bc_core.policies.flow import FlowPolicy
+from bc_core.schema import Section
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+def save_policy(policy: FlowPolicy, directory: str | Path, training: dict[str, Any]) -> None:
+    """Write a checkpoint. It appears whole or not at all: an older one at this place stays until the new one is there.
+
+    training: how it came about (data, losses, seconds), for people and reports.
+    """
+    directory = Path(directory)
+    document = {
+        "format": FORMAT,
+        "policy": policy.config.to_document(),
+        "contract": policy.contract.document,
+        "normalisation": {
+            "features": policy.feature_normaliser.to_document(),
+            "actions": policy.action_normaliser.to_document(),
+        },
+        "training": training,
+    }
+    partial = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file({key: value.contiguous() for key, value in policy.network.state_dict().items()}, partial / WEIGHTS_FILE)
+    (partial / CONFIG_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    if directory.exists():
+        old = directory.with_name(f".{directory.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        directory.replace(old)
+        partial.replace(directory)
+        shutil.rmtree(old)
+    else:
+        partial.replace(directory)
+
+
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """config.json of a checkpoint. BcError: no such checkpoint, or not one of this format."""
+    path = Path(directory) / CONFIG_FILE
+    if not path.is_file():
+        raise BcError(f"no checkpoint at '{directory}' ({CONFIG_FILE} is missing): train one, or give its directory")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BcError(f"checkpoint '{path}' cannot be read ({error}): train again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        found = document.get("format") if isinstance(document, dict) else None
+        raise BcError(f"checkpoint '{path}' has format {found!r}, this version reads {FORMAT}: train again")
+    return document
+
+
+def load_policy(directory: str | Path) -> Policy:
+    """The policy of a checkpoint, ready to infer. BcError names what is missing, damaged or does not fit."""
+    document = read_config(directory)
+    root = Section(document, f"checkpoint '{directory}'")
+    contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
+    normalisation = root.section("normalisation")
+    policy = FlowPolicy(
+        contract,
+        FlowConfig.from_section(root.section("policy")),
+        Normaliser.from_document(normalisation.section("features").document, f"checkpoint '{directory}'"),
+        Normaliser.from_document(normalisation.section("actions").document, f"checkpoint '{directory}'"),
+    )
+    path = Path(directory) / WEIGHTS_FILE
+    try:
+        policy.network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise BcError(f"checkpoint '{path}' cannot be loaded ({error}): train again") from error
+    policy.network.eval()
+    policy.network.requires_grad_(False)  # guidance differentiates by the actions only
+    return policy

@@ -1,0 +1,171 @@
+"""Recorded episodes as training data: frames at ticks, and the rows that were commanded from there on.
+
+Frame k is paired with the reference in force at ticks k, k+1, ..., k+H-1 (docs/protocol.md, "The grid"), rebuilt from
+chunks and acknowledgements. Every tick is labelled with who acted; no target reaches past a change of source or epoch
+unmasked.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bc_core.bags import Episode, open_episode
+from bc_core.chunks import Array
+from bc_core.commands import TIMELINE_TOPICS, CommandTimeline, read_timeline
+from bc_core.contract import Contract
+from bc_core.errors import BcError
+from bc_core.fields import ObservationError, extract, stamp_ns
+from bc_core.frames import FrameAssembler
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class EpisodeTicks:
+    """One episode on the grid; T successive ticks.
+
+    values: stream -> (T, n_obs_steps, ...), zero where has_frame (T,) is false: no frame could be assembled there, and
+    nothing may be read. commands: (T, D) reference in force, NaN where there was none. source: (T,) "human", "policy",
+    "planner" or "". mode, epoch: (T,), -1 before the first. refused: per stream, ticks without a frame because of it.
+    missing_chunks: acknowledged chunks that the bag lacks.
+    """
+
+    name: str
+    first_tick: int
+    values: Mapping[str, npt.NDArray[Any]]
+    has_frame: Booleans
+    commands: Array
+    source: npt.NDArray[np.str_]
+    mode: Integers
+    epoch: Integers
+    refused: Mapping[str, int]
+    missing_chunks: int
+
+    @property
+    def has_command(self) -> Booleans:
+        return np.asarray(np.isfinite(self.commands).all(axis=1), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Training pairs of one episode: frames (N,) index into its ticks; actions (N, H, D) absolute; valid (N, H).
+
+    Rows that are not valid repeat the last valid one: they are input to the network, never a target.
+    """
+
+    frames: Integers
+    actions: Array
+    valid: Booleans
+
+
+def read_episode(
+    path: Path, contract: Contract, streams: tuple[str, ...], n_obs_steps: int, episode: Episode | None = None
+) -> EpisodeTicks:
+    """Convert one bag. Only the topics of `streams` and the commands are decoded.
+
+    BcError: the bag cannot be read, was recorded under a contract that means something else for these streams, or holds
+    no observation at all.
+    """
+    episode = episode or open_episode(path)
+    if "contract" in episode.info:
+        recorded = Contract.from_document(episode.info["contract"], f"{path}/episode.json")
+        recorded.check_same(contract, f"episode '{path}'", f"contract '{contract.name}'", streams)
+    assembler = FrameAssembler(contract, streams, n_obs_steps, keep=None)
+    by_topic: dict[str, list[str]] = {}
+    for stream in streams:
+        by_topic.setdefault(contract.observations[stream].topic, []).append(stream)
+    commands: list[tuple[str, Any]] = []
+    first, last = 0, -1
+    for topic, _, message in episode.messages([*by_topic, *TIMELINE_TOPICS]):
+        if topic in TIMELINE_TOPICS:
+            commands.append((topic, message))
+        for stream in by_topic.get(topic, ()):
+            stamp = stamp_ns(message)
+            assembler.add(stream, stamp, _extracted(path, contract, stream, message))
+            first, last = (stamp, stamp) if last < 0 else (min(first, stamp), max(last, stamp))
+    if last < 0:
+        raise BcError(
+            f"episode '{path}' holds no message on {', '.join(by_topic)}: leave it out, or record these topics"
+        )
+    ticks = range(contract.grid.ceil(first), contract.grid.floor(last) + 1)
+    timeline = read_timeline(commands, contract.groups, f"episode '{path}'")
+    return _on_grid(path.name, contract, ticks, assembler, timeline)
+
+
+def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt.NDArray[Any]:
+    try:
+        return extract(contract.observations[stream], message)
+    except ObservationError as error:
+        raise BcError(f"episode '{path}': {error}") from error
+
+
+def _on_grid(
+    name: str, contract: Contract, ticks: range, assembler: FrameAssembler, timeline: CommandTimeline
+) -> EpisodeTicks:
+    values: dict[str, npt.NDArray[Any]] = {}
+    has_frame = np.zeros(len(ticks), dtype=np.bool_)
+    refused: Counter[str] = Counter()
+    for index, tick in enumerate(ticks):
+        try:
+            frame = assembler.frame(tick)
+        except ObservationError as error:
+            refused[error.stream] += 1
+            continue
+        has_frame[index] = True
+        for stream, value in frame.values.items():
+            if stream not in values:
+                values[stream] = np.zeros((len(ticks), *value.shape), dtype=value.dtype)
+            values[stream][index] = value
+    commands = [timeline.at(contract.grid.time(tick)) for tick in ticks]
+    empty = np.full(contract.width, np.nan)
+    return EpisodeTicks(
+        name=name,
+        first_tick=ticks.start,
+        values=values,
+        has_frame=has_frame,
+        commands=np.array([empty if command.row is None else command.row for command in commands]).reshape(
+            -1, contract.width
+        ),
+        source=np.array([command.source for command in commands], dtype=np.str_),
+        mode=np.array([command.mode for command in commands], dtype=np.int64),
+        epoch=np.array([command.epoch for command in commands], dtype=np.int64),
+        refused=dict(refused),
+        missing_chunks=timeline.missing,
+    )
+
+
+def windows(episode: EpisodeTicks, horizon: int, sources: tuple[str, ...], pad_end: bool) -> Windows:
+    """Pairs of every frame at which one of `sources` commanded with the H rows from there on.
+
+    pad_end: where nobody commands any more until the end of the episode, the controller lets the reference stand: rows
+    past the last command are targets too, and equal it.
+    """
+    count = len(episode.commands)
+    commanded = episode.has_command
+    last = _ends_of_runs(episode)
+    chosen = np.flatnonzero(episode.has_frame & commanded & np.isin(episode.source, sources))
+    rows = chosen[:, None] + np.arange(horizon)
+    ends = last[chosen][:, None]
+    valid = rows <= ends
+    if pad_end and commanded.any():
+        valid |= ends == np.flatnonzero(commanded)[-1]
+    actions = episode.commands[np.minimum(np.minimum(rows, ends), count - 1)]
+    return Windows(chosen.astype(np.int64), actions, valid)
+
+
+def _ends_of_runs(episode: EpisodeTicks) -> Integers:
+    """For every tick the last tick of its run: commanded without a gap by one source in one epoch, shape (T,)."""
+    commanded = episode.has_command
+    joined = commanded[1:] & commanded[:-1]
+    joined &= (episode.source[1:] == episode.source[:-1]) & (episode.epoch[1:] == episode.epoch[:-1])
+    last = np.arange(len(commanded), dtype=np.int64)
+    for index in range(len(joined) - 1, -1, -1):
+        if joined[index]:
+            last[index] = last[index + 1]
+    return last

@@ -1,0 +1,119 @@
+"""Numbers of an observation out of a message, by the contract.
+
+Messages are duck-typed: the same code reads what rclpy delivers and what the rosbags library deserialises, so that a
+live frame and the same frame from a bag are equal to the bit.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bc_core.contract import IMAGE_CHANNELS, Observation
+from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
+
+_CONVERSIONS = {
+    ("rgb8", "bgr8"): cv2.COLOR_RGB2BGR,
+    ("bgr8", "rgb8"): cv2.COLOR_BGR2RGB,
+    ("rgb8", "mono8"): cv2.COLOR_RGB2GRAY,
+    ("bgr8", "mono8"): cv2.COLOR_BGR2GRAY,
+    ("mono8", "rgb8"): cv2.COLOR_GRAY2RGB,
+    ("mono8", "bgr8"): cv2.COLOR_GRAY2BGR,
+}
+
+
+class ObservationError(BcError):
+    """An observation that may not be used: missing, too old, or not what the contract says. Names the stream."""
+
+    def __init__(self, stream: str, message: str) -> None:
+        super().__init__(f"observation '{stream}': {message}")
+        self.stream = stream
+
+
+def time_ns(stamp: Any) -> int:
+    """A builtin_interfaces/Time in integer nanoseconds."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def stamp_ns(message: Any) -> int:
+    """header.stamp of a message in integer nanoseconds."""
+    return time_ns(message.header.stamp)
+
+
+def extract(observation: Observation, message: Any) -> npt.NDArray[Any]:
+    """The value of one sample, a copy: float64 of shape (width,), or a uint8 image of shape (height, width, channels).
+
+    ObservationError where the message lacks a field or joint, holds a value that is not finite, or an image of another
+    size than the contract's.
+    """
+    return _image(observation, message) if observation.is_image else _numbers(observation, message)
+
+
+def _numbers(observation: Observation, message: Any) -> npt.NDArray[np.float64]:
+    parts = [_field(observation, message, field) for field in observation.fields]
+    value = np.concatenate(parts)
+    if not np.isfinite(value).all():
+        raise ObservationError(
+            observation.name, f"{observation.topic} holds a value that is not finite: {value.tolist()}"
+        )
+    return value
+
+
+def _field(observation: Observation, message: Any, field: str) -> npt.NDArray[np.float64]:
+    try:
+        raw = _getter(field)(message)
+    except AttributeError as error:
+        raise ObservationError(
+            observation.name, f"{observation.type} has no field '{field}': correct `fields` in the contract"
+        ) from error
+    values = np.atleast_1d(np.asarray(raw, dtype=np.float64))
+    if not observation.names:
+        return values.copy()
+    names: Sequence[str] = getattr(message, "name", None) or getattr(message, "joint_names", None) or ()
+    index = {name: i for i, name in enumerate(names)}
+    try:
+        return values[[index[name] for name in observation.names]]
+    except (KeyError, IndexError) as error:
+        absent = [name for name in observation.names if index.get(name, len(values)) >= len(values)]
+        raise ObservationError(
+            observation.name,
+            f"{observation.topic} has no {field} of {', '.join(absent)} (it names {', '.join(names) or 'no joint'}): "
+            "correct `names` in the contract, or the publisher",
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _getter(field: str) -> "attrgetter[Any]":
+    return attrgetter(field)
+
+
+def _image(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
+    height, width, _ = observation.shape
+    if (message.height, message.width) != (height, width):
+        raise ObservationError(
+            observation.name,
+            f"{observation.topic} sends {message.width}x{message.height} pixels, the contract says {width}x{height}: "
+            "set the camera, or `shape` in the contract",
+        )
+    channels = IMAGE_CHANNELS.get(message.encoding)
+    if channels is None:
+        known = ", ".join(IMAGE_CHANNELS)
+        raise ObservationError(
+            observation.name, f"{observation.topic} has encoding '{message.encoding}': publish one of {known}"
+        )
+    rows = np.frombuffer(message.data, dtype=np.uint8)
+    if message.step < width * channels or rows.size != message.step * height:
+        raise ObservationError(
+            observation.name,
+            f"{observation.topic} holds {rows.size} bytes for {height} rows of {message.step}: the image is broken",
+        )
+    image = rows.reshape(height, message.step)[:, : width * channels].reshape(height, width, channels)
+    if message.encoding == observation.encoding:
+        return image.copy()
+    converted = cv2.cvtColor(image, _CONVERSIONS[message.encoding, observation.encoding])
+    return np.asarray(converted, dtype=np.uint8).reshape(observation.shape)

@@ -1,0 +1,1 @@
+"""Policies: what they share, the flow-matching policy, and its network."""

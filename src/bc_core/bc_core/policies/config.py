@@ -1,0 +1,152 @@
+"""Settings of a flow policy and of its training, as in config/policies/flow.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bc_core.commands import SOURCES
+from bc_core.encoding import Encoding
+from bc_core.errors import BcError
+from bc_core.schema import Section
+
+OUTCOMES = ("success", "failure", "aborted", "unlabelled")
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """What defines the policy itself; stored in its checkpoint.
+
+    observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
+    see normalisation.fit_actions. flow_steps n. width, blocks: of the network.
+    """
+
+    observations: tuple[str, ...]
+    n_obs_steps: int
+    horizon: int
+    encoding: Encoding
+    row_floor: float
+    flow_steps: int
+    width: int
+    blocks: int
+
+    @classmethod
+    def from_section(cls, section: Section) -> "FlowConfig":
+        section.text("type", choices=("flow",))
+        config = cls(
+            observations=section.texts("observations"),
+            n_obs_steps=section.integer("n_obs_steps", minimum=1, maximum=100),
+            horizon=section.integer("horizon", minimum=2, maximum=256),
+            encoding=Encoding(section.text("encoding", choices=tuple(Encoding))),
+            row_floor=section.number("row_floor", minimum=0.0, maximum=1.0),
+            flow_steps=section.integer("flow_steps", minimum=1, maximum=1000),
+            width=section.integer("width", minimum=8, maximum=8192),
+            blocks=section.integer("blocks", minimum=1, maximum=64),
+        )
+        section.finish()
+        return config
+
+    def to_document(self) -> dict[str, Any]:
+        return {"type": "flow", **asdict(self), "observations": list(self.observations), "encoding": str(self.encoding)}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which recorded ticks are trained on.
+
+    sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
+    the reference stands, and rows past it are trained as standing.
+    """
+
+    sources: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    pad_end: bool
+
+    @classmethod
+    def from_section(cls, section: Section) -> "DataConfig":
+        config = cls(
+            sources=section.texts("sources", choices=SOURCES),
+            outcomes=section.texts("outcomes", choices=OUTCOMES),
+            pad_end=section.boolean("pad_end"),
+        )
+        section.finish()
+        return config
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """steps, batch: gradient steps and frames in each. noise_draws: noise samples per frame, which share its encoding.
+
+    learning_rate: peak, reached after `warmup` steps, then a cosine to 0. ema: decay of the averaged weights, which are
+    those that are saved. observation_noise: standard deviation of the noise on normalised features, against drift off
+    the demonstrated states. validation: part of the episodes kept out. threads: of torch.
+    """
+
+    steps: int
+    batch: int
+    noise_draws: int
+    learning_rate: float
+    weight_decay: float
+    warmup: int
+    ema: float
+    observation_noise: float
+    validation: float
+    seed: int
+    threads: int
+
+    @classmethod
+    def from_section(cls, section: Section) -> "OptimiserConfig":
+        config = cls(
+            steps=section.integer("steps", minimum=1),
+            batch=section.integer("batch", minimum=1),
+            noise_draws=section.integer("noise_draws", minimum=1),
+            learning_rate=section.number("learning_rate", minimum=1e-8, maximum=1.0),
+            weight_decay=section.number("weight_decay", minimum=0.0, maximum=1.0),
+            warmup=section.integer("warmup"),
+            ema=section.number("ema", minimum=0.0, maximum=0.999999),
+            observation_noise=section.number("observation_noise", minimum=0.0, maximum=1.0),
+            validation=section.number("validation", minimum=0.0, maximum=0.9),
+            seed=section.integer("seed", maximum=2**63 - 1),
+            threads=section.integer("threads", minimum=1, maximum=1024),
+        )
+        section.finish()
+        return config
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training configuration file."""
+
+    policy: FlowConfig
+    data: DataConfig
+    training: OptimiserConfig
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TrainConfig":
+        """Read and validate a YAML file; BcError names file, key, value and remedy."""
+        try:
+            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BcError(f"policy configuration '{path}' cannot be read ({error.strerror}): give its path") from error
+        except yaml.YAMLError as error:
+            raise BcError(f"policy configuration '{path}' is not valid YAML: {error}") from error
+        return cls.from_document(document, str(path))
+
+    @classmethod
+    def from_document(cls, document: object, where: str) -> "TrainConfig":
+        root = Section(document, f"policy configuration '{where}'")
+        config = cls(
+            policy=FlowConfig.from_section(root.section("policy")),
+            data=DataConfig.from_section(root.section("data")),
+            training=OptimiserConfig.from_section(root.section("training")),
+        )
+        root.finish()
+        return config
+
+    def with_training(self, changes: Mapping[str, Any]) -> "TrainConfig":
+        """The same with some settings of `training` changed, e.g. {"steps": 300} for a smoke run; validated."""
+        document = {**asdict(self.training), **changes}
+        changed = OptimiserConfig.from_section(Section(document, "training settings"))
+        return TrainConfig(self.policy, self.data, changed)

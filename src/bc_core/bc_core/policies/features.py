@@ -1,0 +1,92 @@
+"""Numeric observations as network input: rotations without ambiguity, history as differences.
+
+q and -q are one rotation, so quaternions enter as matrix columns (x y z w known) or as cosine and sine of the yaw (only
+z and w known). Successive observations are nearly equal: the newest enters as it is, the history as differences, each
+normalised by itself; otherwise the velocity in them would drown.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.transform import Rotation
+
+from bc_core.chunks import Array
+from bc_core.contract import Contract, Observation
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    """Some elements of a stream's value, and what is made of them (None: nothing)."""
+
+    elements: slice
+    function: Callable[[Array], Array] | None
+
+    def __call__(self, value: Array) -> Array:
+        selected = value[..., self.elements]
+        return selected if self.function is None else self.function(selected)
+
+
+class ObservationFeatures:
+    """Maps the numeric streams of a frame to one feature vector; images are not its business."""
+
+    def __init__(self, contract: Contract, streams: Iterable[str]) -> None:
+        self.streams = tuple(stream for stream in streams if not contract.observations[stream].is_image)
+        self._conversions = {stream: _conversions(contract.observations[stream]) for stream in self.streams}
+
+    def __call__(self, values: Mapping[str, npt.NDArray[Any]]) -> Array:
+        """values: stream -> (..., n_obs_steps, width), newest last; returns (..., F)."""
+        parts = []
+        for stream in self.streams:
+            value = np.asarray(values[stream], dtype=np.float64)
+            converted = np.concatenate([convert(value) for convert in self._conversions[stream]], axis=-1)
+            parts.append(converted[..., -1, :])
+            differences = np.diff(converted, axis=-2)
+            parts.append(differences.reshape(*differences.shape[:-2], -1))
+        return np.concatenate(parts, axis=-1)
+
+
+def _conversions(observation: Observation) -> list[_Conversion]:
+    """What to concatenate for a stream: runs of plain elements, and rotations in their place."""
+    if observation.names or not any(_quaternion_part(field) for field in observation.fields):
+        return [_Conversion(slice(None), None)]
+    conversions: list[_Conversion] = []
+    position = 0
+    while position < len(observation.fields):
+        stem = _quaternion_part(observation.fields[position])
+        length = 1
+        while stem and position + length < len(observation.fields):
+            if _quaternion_part(observation.fields[position + length]) != stem:
+                break
+            length += 1
+        axes = "".join(field[-1] for field in observation.fields[position : position + length])
+        elements = slice(position, position + length)
+        if stem and axes == "xyzw":
+            conversions.append(_Conversion(elements, _matrix_columns))
+        elif stem and axes == "zw":
+            conversions.append(_Conversion(elements, _yaw))
+        else:
+            conversions.append(_Conversion(elements, None))
+        position += length
+    return conversions
+
+
+def _quaternion_part(field: str) -> str:
+    """The path of the quaternion that a field is an element of, e.g. pose.orientation; empty: none."""
+    stem, _, axis = field.rpartition(".")
+    return stem if axis in ("x", "y", "z", "w") and stem.split(".")[-1] in ("orientation", "rotation") else ""
+
+
+def _matrix_columns(quaternion: Array) -> Array:
+    matrix = Rotation.from_quat(quaternion.reshape(-1, 4)).as_matrix()
+    columns: Array = np.concatenate([matrix[:, :, 0], matrix[:, :, 1]], axis=-1)
+    return columns.reshape(*quaternion.shape[:-1], 6)
+
+
+def _yaw(zw: Array) -> Array:
+    """Cosine and sine of the yaw of a rotation about z with quaternion (0, 0, z, w)."""
+    z, w = zw[..., 0], zw[..., 1]
+    square = np.maximum(z**2 + w**2, 1e-12)
+    return np.stack([(w**2 - z**2) / square, 2.0 * z * w / square], axis=-1)

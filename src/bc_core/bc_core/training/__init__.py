@@ -1,0 +1,5 @@
+"""Training: bags to a checkpoint."""
+
+from bc_core.training.train import train
+
+__all__ = ["train"]

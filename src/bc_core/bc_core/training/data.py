@@ -1,0 +1,141 @@
+"""Episodes to tensors: everything a training step needs, in memory."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from bc_core.bags import open_episode
+from bc_core.contract import Contract
+from bc_core.dataset import EpisodeTicks, Windows, read_episode, windows
+from bc_core.errors import BcError
+from bc_core.normalisation import Normaliser, fit_actions, fit_observations
+from bc_core.policies.config import DataConfig, FlowConfig, TrainConfig
+from bc_core.policies.flow import FlowPolicy, input_layout
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """N frames with their chunks.
+
+    features: (N, F) float32, normalised. images: camera -> (N, n_obs_steps, height, width, channels) uint8.
+    actions: (N, H, E) float32, encoded and normalised. valid: (N, H) bool.
+    """
+
+    features: Tensor
+    images: Mapping[str, Tensor]
+    actions: Tensor
+    valid: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What was read and what was left out, for the summary: nothing disappears unsaid."""
+
+    episodes: int
+    skipped_episodes: Mapping[str, int]
+    refused_frames: Mapping[str, int]
+    missing_chunks: int
+    lost_messages: int
+
+
+def read_episodes(
+    paths: Sequence[Path], contract: Contract, config: TrainConfig, reading: Iterator[Path] | None = None
+) -> tuple[list[EpisodeTicks], Account]:
+    """Read the episodes whose outcome is wanted; `reading` may wrap the paths with a progress display.
+
+    BcError: no episode is left.
+    """
+    _, _, streams, _ = input_layout(contract, config.policy)
+    episodes, skipped, refused = [], Counter[str](), Counter[str]()
+    missing = lost = 0
+    for path in reading or iter(paths):
+        episode = open_episode(path)
+        outcome = str(episode.info.get("outcome", "unlabelled"))
+        if outcome not in config.data.outcomes:
+            skipped[outcome] += 1
+            continue
+        ticks = read_episode(path, contract, streams, config.policy.n_obs_steps, episode)
+        refused.update(ticks.refused)
+        missing += ticks.missing_chunks
+        lost += episode.lost_total
+        episodes.append(ticks)
+    if not episodes:
+        found = ", ".join(f"{count} {outcome}" for outcome, count in skipped.items()) or "none"
+        raise BcError(
+            f"no episode to train on among {len(paths)} (wanted outcomes: {', '.join(config.data.outcomes)}; "
+            f"found: {found}): record some, or change data.outcomes"
+        )
+    return episodes, Account(len(episodes), dict(skipped), dict(refused), missing, lost)
+
+
+def split(episodes: Sequence[EpisodeTicks], part: float, seed: int) -> tuple[list[EpisodeTicks], list[EpisodeTicks]]:
+    """Training and validation episodes. Whole episodes: neighbouring frames are nearly the same."""
+    held_out = round(part * len(episodes)) if len(episodes) > 1 else 0
+    order = np.random.default_rng(seed).permutation(len(episodes))
+    chosen = set(order[:held_out].tolist())
+    return (
+        [episode for index, episode in enumerate(episodes) if index not in chosen],
+        [episode for index, episode in enumerate(episodes) if index in chosen],
+    )
+
+
+def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: TrainConfig) -> FlowPolicy:
+    """An untrained policy with the normalisation of these episodes. BcError: they hold no frame with a command."""
+    features, _, actions, valid = _arrays(episodes, contract, config.policy, config.data)
+    if len(features) == 0:
+        refused = sum((Counter(episode.refused) for episode in episodes), Counter())
+        raise BcError(
+            f"{len(episodes)} episodes hold no frame at which {' or '.join(config.data.sources)} commanded "
+            f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources and the recording"
+        )
+    normaliser = fit_observations(features)
+    return FlowPolicy(contract, config.policy, normaliser, fit_actions(actions, valid, config.policy.row_floor))
+
+
+def training_set(episodes: Sequence[EpisodeTicks], policy: FlowPolicy, config: DataConfig) -> TrainingSet:
+    """The episodes as the network sees them."""
+    features, images, actions, valid = _arrays(episodes, policy.contract, policy.config, config)
+    return TrainingSet(
+        features=_float(policy.feature_normaliser, features),
+        images={camera: torch.from_numpy(value) for camera, value in images.items()},
+        actions=_float(policy.action_normaliser, actions),
+        valid=torch.from_numpy(valid),
+    )
+
+
+def _float(normaliser: Normaliser, data: npt.NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(normaliser.normalise(data)).float()
+
+
+def _arrays(
+    episodes: Sequence[EpisodeTicks], contract: Contract, config: FlowConfig, data: DataConfig
+) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.uint8]], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Features (N, F), images, encoded actions (N, H, E) and validity (N, H) of all episodes, not normalised."""
+    encoder, to_features, streams, cameras = input_layout(contract, config)
+    parts: list[tuple[EpisodeTicks, Windows]] = [
+        (episode, windows(episode, config.horizon, data.sources, data.pad_end)) for episode in episodes
+    ]
+    parts = [(episode, window) for episode, window in parts if len(window.frames)]
+    if not parts:
+        return np.empty((0, 0)), {}, np.empty((0, config.horizon, encoder.width)), np.empty((0, config.horizon), bool)
+    values = {
+        stream: np.concatenate([episode.values[stream][window.frames] for episode, window in parts])
+        for stream in streams
+    }
+    actions = np.concatenate([window.actions for _, window in parts])
+    newest = {stream: value[:, -1] for stream, value in values.items()}
+    return (
+        to_features(values),
+        {camera: values[camera] for camera in cameras},
+        encoder.encode(actions, newest),
+        np.concatenate([window.valid for _, window in parts]),
+    )

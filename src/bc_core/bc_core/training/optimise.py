@@ -1,0 +1,98 @@
+"""Flow matching: the loss, and the loop that minimises it.
+
+Lipman et al., "Flow Matching for Generative Modeling", arXiv 2210.02747, with the straight path A^tau = tau A +
+(1 - tau) eps. The network predicts the clean chunk; the loss is that of the velocity, ||A1hat - A||^2 / (1 - tau)^2.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from bc_core.policies.config import OptimiserConfig
+from bc_core.policies.network import FlowNetwork
+from bc_core.training.data import TrainingSet
+
+SMALLEST_REMAINDER = 0.1
+"""1 - tau is bounded by this in the loss: near tau = 1 the chunk is known, and the weight would grow without bound."""
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    features: Tensor
+    images: dict[str, Tensor]
+    actions: Tensor
+    valid: Tensor
+
+
+def take(data: TrainingSet, index: Tensor) -> Batch:
+    images = {camera: images[index] for camera, images in data.images.items()}
+    return Batch(data.features[index], images, data.actions[index], data.valid[index])
+
+
+def flow_matching_loss(network: FlowNetwork, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+    """Mean squared error of the velocity over valid rows, bounded as above; `draws` noise samples per frame."""
+    condition = network.encode(batch.features, batch.images).repeat(draws, 1)
+    actions, valid = batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1)
+    tau = torch.rand(len(actions), generator=generator)
+    noise = torch.randn(actions.shape, generator=generator)
+    noisy = torch.lerp(noise, actions, tau[:, None, None])
+    error = (network.head(noisy, tau, condition) - actions) / (1.0 - tau).clamp(min=SMALLEST_REMAINDER)[:, None, None]
+    weights = valid[:, :, None].to(error.dtype)
+    return (error.square() * weights).sum() / (weights.sum() * actions.shape[2]).clamp(min=1.0)
+
+
+def optimise(network: FlowNetwork, data: TrainingSet, config: OptimiserConfig, progress: Progress) -> float:
+    """Train `network` in place; it ends with the averaged weights. Returns the mean loss of the last tenth of steps.
+
+    Deterministic for a seed on one machine and number of threads. FloatingPointError if the loss is not finite.
+    """
+    torch.manual_seed(config.seed)  # image augmentation draws from the global generator
+    generator = torch.Generator().manual_seed(config.seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, config))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+    network.train()
+    last_losses = []
+    for step in range(config.steps):
+        batch = take(data, torch.randint(len(data), (config.batch,), generator=generator))
+        batch.features.add_(torch.randn(batch.features.shape, generator=generator), alpha=config.observation_noise)
+        loss = flow_matching_loss(network, batch, config.noise_draws, generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        average.update_parameters(network)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss is {value} at step {step}: lower training.learning_rate")
+        if step >= config.steps - max(1, config.steps // 10):
+            last_losses.append(value)
+        progress(step + 1, value)
+    network.load_state_dict(average.module.state_dict())
+    network.eval()
+    return sum(last_losses) / len(last_losses)
+
+
+def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
+    """Linear warm-up, then a cosine to 0."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    rest = max(1, config.steps - config.warmup)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
+
+
+@torch.no_grad()
+def evaluate(network: FlowNetwork, data: TrainingSet, batch: int, seed: int) -> float:
+    """Loss over a whole set, with noise fixed by the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    total = 0.0
+    for indices in torch.arange(len(data)).split(batch):
+        total += flow_matching_loss(network, take(data, indices), 1, generator).item() * len(indices)
+    return total / len(data)
