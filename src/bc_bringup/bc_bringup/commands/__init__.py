@@ -5,6 +5,9 @@ Heavy imports (rclpy, torch, mujoco) belong into the functions: `bcros --help` m
 
 from types import ModuleType
 
-from bc_bringup.commands import launch
+from bc_bringup.commands import collect, demo, doctor, inspect, launch, rollout, train
 
-COMMANDS: dict[str, ModuleType] = {"launch": launch}
+COMMANDS: dict[str, ModuleType] = {
+    "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
+    "inspect": inspect,
+}  # fmt: skip

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", nargs="*", metavar="key:=value", help="launch arguments")
     parser.add_argument("-s", "--show-args", action="store_true", help="show the file's arguments and exit")
     parser.add_argument("--print-commands", action="store_true", help="show what would be started and exit")
-    parser.add_argument("--log-dir", type=Path, help="folder for logs (default: a new one in ROS_LOG_DIR or ~/.ros/log)")
+    parser.add_argument("--log-dir", type=Path, help="folder for logs (a new one in ROS_LOG_DIR or ~/.ros/log)")
 
 
 def parse_arguments(texts: list[str]) -> dict[str, str]:

@@ -21,7 +21,9 @@ class Console:
     write: shows one line. quiet: only lines that tell of a problem are shown (all are logged).
     """
 
-    def __init__(self, write: Callable[[str], None] = print_line, quiet: bool = False, colour: bool | None = None) -> None:
+    def __init__(
+        self, write: Callable[[str], None] = print_line, quiet: bool = False, colour: bool | None = None
+    ) -> None:
         self.write = write
         self.quiet = quiet
         self.colour = sys.stdout.isatty() if colour is None else colour

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 
 from bc_core.errors import BcError
 
@@ -12,35 +12,45 @@ DISCOVERY_SECONDS = 1.5
 def domain_id() -> int:
     """ROS_DOMAIN_ID, 0 when unset. BcError when it is no number from 0 to 232."""
     text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
-    if not text.isdigit() or not 0 <= int(text) <= 232:
+    if not text.isdigit() or int(text) > 232:
         raise BcError(f"ROS_DOMAIN_ID is '{text}', but must be a number from 0 to 232 (up to 101 is safe everywhere)")
     return int(text)
 
 
-def refuse_if_in_use(node_names: Sequence[str], seconds: float = DISCOVERY_SECONDS) -> None:
-    """BcError when a node of one of these fully qualified names is on the domain already.
+def nodes_present(
+    seconds: float = DISCOVERY_SECONDS, enough: Callable[[Collection[str]], bool] = lambda _: False
+) -> set[str]:
+    """Fully qualified names of all nodes on the domain.
 
-    Listens for `seconds`: discovery needs that long to see everyone.
+    Listens for `seconds`, which discovery needs to see everyone, or until `enough` says so.
     """
     import rclpy
-    from rclpy.context import Context
+    from rclpy.node import Node
 
-    wanted = set(node_names)
-    context = Context()
+    domain_id()
+    context = rclpy.Context()
     rclpy.init(context=context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     try:
-        node = rclpy.create_node(f"bcros_domain_check_{os.getpid()}", context=context, enable_rosout=False)
-        try:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                present = {f"{ns.rstrip('/')}/{name}" for name, ns in node.get_node_names_and_namespaces()}
-                if wanted & present:
-                    raise BcError(
-                        f"ROS domain {domain_id()} is in use by another run: {', '.join(sorted(wanted & present))} "
-                        "is there already; end that run, or set ROS_DOMAIN_ID to a free number"
-                    )
-                time.sleep(0.05)
-        finally:
-            node.destroy_node()
+        own_name = f"bcros_domain_check_{os.getpid()}"
+        node = Node(own_name, context=context, enable_rosout=False, start_parameter_services=False)
+        end = time.monotonic() + seconds
+        present: set[str] = set()
+        while time.monotonic() < end and not enough(present):
+            time.sleep(0.05)
+            found = node.get_node_names_and_namespaces()
+            present = {f"{namespace.rstrip('/')}/{name}" for name, namespace in found if name != own_name}
+        node.destroy_node()
+        return present
     finally:
         rclpy.try_shutdown(context=context)
+
+
+def refuse_if_in_use(node_names: Collection[str], seconds: float = DISCOVERY_SECONDS) -> None:
+    """BcError when a node of one of these fully qualified names is on the domain already."""
+    wanted = set(node_names)
+    taken = wanted & nodes_present(seconds, lambda present: bool(wanted.intersection(present)))
+    if taken:
+        raise BcError(
+            f"ROS domain {domain_id()} is in use by another run: {', '.join(sorted(taken))} is there already; "
+            "end that run, or set ROS_DOMAIN_ID to a free number"
+        )

@@ -141,9 +141,7 @@ class _Expander:
             words = shlex.split(line)
         except ValueError as error:
             raise entity.where(key).error(f"'{entity.get(key)}': {error}") from error
-        return [
-            "".join(self.perform(entity, key, (calls[c],)) if c in calls else c for c in word) for word in words
-        ]
+        return ["".join(self.perform(entity, key, (calls[c],)) if c in calls else c for c in word) for word in words]
 
     # --- actions --------------------------------------------------------------------------------------------------
 
@@ -220,8 +218,14 @@ class _Expander:
         for pair in entity.entities("remap"):
             command += ["-r", f"{self.text(pair, 'from')}:={self.text(pair, 'to')}"]
         full_name = f"{namespace.rstrip('/')}/{name}" if name else ""
-        parameters = tuple(self.parameter(param) for param in entity.entities("param"))
-        self.add(entity, name or executable, command, node_name=full_name, parameters=parameters)
+        parameters: list[dict[str, Parameter] | Path] = []
+        for param in entity.entities("param"):
+            value = self.parameter(param)
+            if isinstance(value, dict) and parameters and isinstance(parameters[-1], dict):
+                parameters[-1].update(value)
+            else:
+                parameters.append(value)
+        self.add(entity, name or executable, command, node_name=full_name, parameters=tuple(parameters))
 
     # --- parts of actions -----------------------------------------------------------------------------------------
 
@@ -267,7 +271,9 @@ class _Expander:
         """
         if isinstance(value, str):
             if kind and kind.startswith("list_of_"):
-                raise ValueError(f"{value!r} is text, which ROS 2 launch does not take for a {kind}: leave the type out")
+                raise ValueError(
+                    f"{value!r} is text, which ROS 2 launch does not take for a {kind}: leave the type out"
+                )
             template = self.parse(entity, "value", value)
             text = self.perform(entity, "value", template)
             return _checked(text, kind) if is_literal(template) else _converted(text, kind)
@@ -302,8 +308,8 @@ class _Expander:
 
 _TYPES: dict[str, tuple[type, bool] | None] = {
     "str": (str, False), "bool": (bool, False), "int": (int, False), "float": (float, False),
-    "list_of_str": (str, True), "list_of_bool": (bool, True), "list_of_int": (int, True), "list_of_float": (float, True),
-    "yaml": None,
+    "list_of_str": (str, True), "list_of_bool": (bool, True), "list_of_int": (int, True),
+    "list_of_float": (float, True), "yaml": None,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ ends the graph in order: SIGINT to all, SIGTERM to those left after `sigterm_tim
 Should the launcher itself be killed, the kernel sends its children SIGINT (Linux).
 """
 
+import contextlib
 import ctypes
 import os
 import selectors
@@ -53,10 +54,8 @@ class _Member:
 
     def send(self, signum: int) -> None:
         """To the whole process group: also to what the process itself has started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):  # the group is empty: what we want
             os.killpg(self.handle.pid, signum)
-        except ProcessLookupError:
-            pass  # the group is empty: what we want
 
 
 class ProcessGraph:
@@ -86,13 +85,15 @@ class ProcessGraph:
         self._reader.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.shutdown()
 
     def _start(self, process: Process) -> None:
         log = self.log_directory / f"{process.label}.log"
         command = [*process.command, *self._parameter_arguments(process)]
-        stream = open(log, "wb")  # stays open until the output ends
+        stream = log.open("wb")  # stays open until the output ends
         stream.write(f"# {' '.join(command)}\n".encode())
         stream.flush()
         try:
@@ -102,12 +103,16 @@ class ProcessGraph:
             )  # fmt: skip
         except OSError as error:
             stream.close()
-            raise process.place.error(f"cannot start '{process.label}' ({process.command[0]}): {error.strerror}") from error
+            raise process.place.error(
+                f"cannot start '{process.label}' ({process.command[0]}): {error.strerror}"
+            ) from error
         self._members.append(_Member(process, handle, log))
         self.console.note(f"{process.label}: started, process {handle.pid}")
         for pipe, is_screen in ((handle.stdout, process.output != "log"), (handle.stderr, True)):
             assert pipe is not None
-            self._selector.register(pipe, selectors.EVENT_READ, LineReader(process.label, stream, self.console, is_screen))
+            self._selector.register(
+                pipe, selectors.EVENT_READ, LineReader(process.label, stream, self.console, is_screen)
+            )
             self._open_streams += 1
 
     def _parameter_arguments(self, process: Process) -> list[str]:

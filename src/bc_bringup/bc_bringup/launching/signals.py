@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StopRequested(Exception):
+class StopRequested(KeyboardInterrupt):
     """The user (or the system) asked for the end; `exit_code` is 128 + the signal's number."""
 
     def __init__(self, signum: int) -> None:
@@ -31,7 +31,9 @@ class StopSignals:
             self._before[signum] = signal.signal(signum, self._handle)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
 

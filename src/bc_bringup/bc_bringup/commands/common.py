@@ -1,0 +1,48 @@
+"""What `bcros collect`, `rollout` and `demo` have in common."""
+
+import argparse
+from dataclasses import dataclass
+
+from bc_bringup import resources
+
+WARM_UP_SEED = 2**31 - 1  # of the scene before the first episode: no episode's, so that every episode is a new scene
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The simulated cell: names of configuration files, and what the user wants to see."""
+
+    robot: str = "panda"
+    contract: str = "panda_conveyor"
+    task: str = "conveyor_pick"
+    viewer: bool = False
+    namespace: str = ""
+    verbose: bool = False
+
+    def launch_arguments(self) -> dict[str, str]:
+        """Launch arguments for the cell. BcError for a name that does not exist, before anything starts."""
+        names = {"robot": self.robot, "contract": self.contract, "task": self.task}
+        for kind, name in names.items():
+            resources.config_path(kind, name)
+        return {**names, "namespace": self.namespace, "viewer": str(self.viewer).lower(), "seed": str(WARM_UP_SEED)}
+
+
+def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", default=Setup.task, help="name of a task (%(default)s)")
+    parser.add_argument("--robot", default=Setup.robot, help="name of a robot (%(default)s)")
+    parser.add_argument("--contract", default=Setup.contract, help="name of a contract (%(default)s)")
+    parser.add_argument("--viewer", action="store_true", help="open MuJoCo's viewer")
+    parser.add_argument("--namespace", default="", help="ROS namespace of every node")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show all output of the nodes")
+
+
+def setup_of(args: argparse.Namespace) -> Setup:
+    return Setup(args.robot, args.contract, args.task, args.viewer, args.namespace, args.verbose)
+
+
+def positive(text: str) -> int:
+    """argparse type: a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value

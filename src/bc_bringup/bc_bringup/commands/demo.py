@@ -1,0 +1,100 @@
+"""The whole loop: collect, train, roll out in four modes, report.
+
+What a run has finished is on disk; a second run goes on from there. config/demo.yaml says how much of everything.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bc_bringup import resources
+from bc_bringup.commands import collect, rollout, train
+from bc_bringup.commands.common import Setup, add_setup_arguments, setup_of
+from bc_bringup.episodes import records
+from bc_core.errors import BcError
+from bc_core.schema import Section
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything. training: replaces keys of the policy's training section."""
+
+    episodes: int
+    trials: int
+    policy: str
+    training: dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="a smoke run of a few minutes; its figures mean nothing")
+    parser.add_argument("--directory", type=Path, help="folder of the run (out/demo, quick: out/demo-quick)")
+    add_setup_arguments(parser)
+
+
+def load_size(file: Path, name: str) -> Size:
+    """One section ("full" or "quick") of config/demo.yaml. BcError names what is wrong in it."""
+    root = Section(yaml.safe_load(file.read_text()), f"demo file '{file}'")
+    section = root.section(name)
+    size = Size(
+        episodes=section.integer("episodes", minimum=1),
+        trials=section.integer("trials", minimum=1),
+        policy=section.text("policy"),
+        training=section.section("training", {}).document,
+    )
+    section.finish()
+    return size
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.progress import track
+
+    from bc_core.report import format_table, write_report
+
+    size = load_size(resources.share() / "config" / "demo.yaml", "quick" if args.quick else "full")
+    root = args.directory or Path("out/demo-quick" if args.quick else "out/demo")
+    setup = setup_of(args)
+    collect.collect(setup, root / "episodes", size.episodes)
+    checkpoint = train_if_needed(root, size, setup)
+    for mode in rollout.MODES:
+        rollout.rollout(setup, checkpoint, root / "rollout", mode, size.trials)
+    report = write_report(root, root, lambda sequence, description: track(sequence, description, transient=True))
+    print(format_table(report))
+    print(f"report: {root / 'report.html'} and {root / 'report.json'}")
+    return 0
+
+
+def train_if_needed(root: Path, size: Size, setup: Setup) -> Path:
+    """root/checkpoint, trained on the successful episodes unless it was already, on the same ones in the same way.
+
+    Trials of a checkpoint that is replaced are set aside: results of two policies must not be mixed.
+    """
+    episodes = [record.path for record in records.finished(root / "episodes") if record.outcome == "success"]
+    if not episodes:
+        raise BcError(f"no successful episode in {root / 'episodes'}: see the logs in {root / 'logs'}")
+    checkpoint, note = root / "checkpoint", root / "training.json"
+    config = train.policy_config(size.policy, size.training)
+    inputs = {"episodes": [path.name for path in episodes], "contract": setup.contract, "config": config}
+    weights = checkpoint / rollout.WEIGHTS
+    if weights.is_file() and note.is_file():
+        before = json.loads(note.read_text())
+        if before == {**inputs, "checkpoint": records.fingerprint(weights)}:
+            print(f"train: {checkpoint} was trained on these {len(episodes)} episodes already")
+            return checkpoint
+    set_aside(root / "rollout")
+    train.train(episodes, setup.contract, config, checkpoint)
+    note.write_text(json.dumps({**inputs, "checkpoint": records.fingerprint(weights)}, indent=1))
+    return checkpoint
+
+
+def set_aside(folder: Path) -> None:
+    """Rename a folder to the first free `<name>.before-N`; nothing is lost."""
+    if folder.exists():
+        number = 1
+        while (target := folder.with_name(f"{folder.name}.before-{number}")).exists():
+            number += 1
+        folder.rename(target)
+        print(f"{folder} belongs to another checkpoint: it is now {target}")
