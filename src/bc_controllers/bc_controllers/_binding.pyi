@@ -1,0 +1,195 @@
+"""The native library: see the classes of the package `bc_controllers`, which wrap these. All units SI, times in ns."""
+
+from typing import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+class ConfigError(Exception):
+    """A configuration the library refuses (a bc_core.errors.BcError at run time): names thing, value and remedy."""
+
+class GroupLayout:
+    """One group of the robot's row layout; `space` as in bc_msgs/ActionGroup."""
+
+    def __init__(self, name: str, space: int, names: Sequence[str]) -> None: ...
+    name: str
+    space: int
+    names: list[str]
+
+class ControllerConfig:
+    """Plain values; what each means stands in config/robots/panda.yaml."""
+
+    def __init__(self) -> None: ...
+    period_ns: int
+    base_frame: str
+    tcp_frame: str
+    groups: list[GroupLayout]
+    stiffness: list[float]
+    damping: list[float]
+    gravity_compensation: bool
+    coriolis_compensation: bool
+    position_lower: list[float]  # empty: from the URDF, less position_margin
+    position_upper: list[float]
+    position_margin: float
+    velocity: list[float]
+    acceleration: list[float]
+    torque: list[float]
+    torque_rate: float
+    gripper_lower: float
+    gripper_upper: float
+    gripper_velocity: float
+    blend_rate: float
+    hold_time_ns: int
+    lease_time_ns: int
+    compliant_time_ns: int
+    compliant_scale: float
+    recovery_time_ns: int
+    frozen_encoder_motion: float
+    @property
+    def joint_names(self) -> list[str]: ...
+    @property
+    def width(self) -> int:
+        """Columns of a row."""
+
+class WireGroup:
+    """A group as a message claims it, right or wrong."""
+
+    def __init__(
+        self, name: str, space: int, names: Sequence[str], tip: str, frame_id: str, offset: int, width: int
+    ) -> None: ...
+
+class WireChunk:
+    """A chunk as it came in: nothing about it is trusted."""
+
+    def __init__(self) -> None: ...
+    stamp_ns: int
+    dt_ns: int
+    horizon: int
+    producer: str
+    producer_id: int
+    sequence: int
+    mode_epoch: int
+    groups: list[WireGroup]
+    actions: list[float]
+    frozen: int
+    release: bool
+
+class Ack:
+    """bc_msgs/ChunkAck."""
+
+    stamp_ns: int
+    source: str
+    producer: str
+    producer_id: int
+    sequence: int
+    verdict: int
+    reason: int
+    detail: str
+    mode_epoch: int
+    effective_ns: int
+    row: float
+    raw_jump: float
+    raw_jump_gripper: float
+    clamped: int
+
+class ModeChange:
+    """bc_msgs/ControlMode."""
+
+    stamp_ns: int
+    mode: int
+    epoch: int
+    previous_mode: int
+    reason: str
+
+class ModeResult:
+    """Answer to change_mode: what bc_msgs/ChangeMode returns, with the ticket of the request."""
+
+    ticket: int
+    success: bool
+    message: str
+    mode: int
+    epoch: int
+
+class ControllerState:
+    """bc_msgs/ControllerState. Vectors have one value per joint; poses are x y z qx qy qz qw in base_frame."""
+
+    stamp_ns: int
+    mode: int
+    mode_epoch: int
+    position: Array
+    velocity: Array
+    position_reference: Array
+    velocity_reference: Array
+    effort: Array
+    gripper_position: float
+    gripper_reference: float
+    tcp: Array
+    tcp_reference: Array
+    ladder: int
+    source: str
+    producer_id: int
+    sequence: int
+    row: float
+    stiffness_scale: float  # share of the configured stiffness in use
+
+class ControllerStatus:
+    """The controller's counters of bc_msgs/ControllerStatus; the times of the loop come from whoever runs it."""
+
+    periods: int
+    chunks_in_force: int
+    chunks_refused: int
+    refused_by_reason: list[int]
+    values_clamped: int
+    velocity_limited: int
+    torque_limited: int
+    torque_rate_limited: int
+    starved_periods: int
+    acks_lost: int  # acknowledgements nobody fetched in time
+    modes_lost: int
+
+class Arbiter:
+    """Arbiter and reference without a robot, in virtual time."""
+
+    def __init__(self, config: ControllerConfig, position: Sequence[float], gripper: float) -> None: ...
+    def submit(self, source: str, chunk: WireChunk) -> None: ...
+    def request(self, request: int, reason: str) -> int: ...
+    def fault(self, reason: str) -> None: ...
+    def advance(self, now_ns: int) -> Array: ...
+    def poll_acks(self) -> list[Ack]: ...
+    def poll_modes(self) -> list[ModeChange]: ...
+    def poll_results(self) -> list[ModeResult]: ...
+    def status(self) -> ControllerStatus: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def ladder(self) -> int: ...
+    @property
+    def stiffness_scale(self) -> float: ...
+    @property
+    def row(self) -> float: ...
+    @property
+    def velocity(self) -> Array: ...
+
+class Controller:
+    def __init__(self, config: ControllerConfig, urdf_path: str) -> None: ...
+    def submit(self, source: str, chunk: WireChunk) -> None: ...
+    def update(
+        self, now_ns: int, steady_ns: int, position: Sequence[float], velocity: Sequence[float], gripper: float
+    ) -> tuple[Array, float]: ...
+    def change_mode(self, request: int, reason: str) -> int: ...
+    def relocate(self, reason: str) -> None: ...
+    def poll_acks(self) -> list[Ack]: ...
+    def poll_modes(self) -> list[ModeChange]: ...
+    def poll_results(self) -> list[ModeResult]: ...
+    def state(self) -> ControllerState: ...
+    def status(self) -> ControllerStatus: ...
+    @property
+    def joint_names(self) -> list[str]: ...
+    @property
+    def position_lower(self) -> Array: ...
+    @property
+    def position_upper(self) -> Array: ...

@@ -1,0 +1,99 @@
+"""The `controller:` section of a robot file to the native library's configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bc_controllers import _binding
+from bc_controllers._binding import ConfigError, GroupLayout
+
+SPACES = {"joint_position": 1, "cartesian_pose": 2, "gripper": 3}
+
+# section -> key -> attribute of the native configuration; a trailing "_ns" there converts seconds
+_SCHEMA: dict[str, dict[str, str]] = {
+    "": {"period": "period_ns", "base_frame": "base_frame", "tcp_frame": "tcp_frame", "blend_rate": "blend_rate"},
+    "impedance": {
+        "stiffness": "stiffness",
+        "damping": "damping",
+        "gravity_compensation": "gravity_compensation",
+        "coriolis_compensation": "coriolis_compensation",
+    },
+    "limits": {
+        "position_margin": "position_margin",
+        "velocity": "velocity",
+        "acceleration": "acceleration",
+        "torque": "torque",
+        "torque_rate": "torque_rate",
+        "gripper_opening": "gripper_opening",
+        "gripper_velocity": "gripper_velocity",
+    },
+    "ladder": {
+        "hold_time": "hold_time_ns",
+        "lease_time": "lease_time_ns",
+        "compliant_time": "compliant_time_ns",
+        "compliant_scale": "compliant_scale",
+        "recovery_time": "recovery_time_ns",
+    },
+    "safety": {"frozen_encoder_motion": "frozen_encoder_motion"},
+}
+
+
+class ControllerConfig(_binding.ControllerConfig):
+    """What a Controller needs to know of its robot; config/robots/panda.yaml explains every value."""
+
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any]) -> "ControllerConfig":
+        """From the `controller` section; every key is required, an unknown one is refused (ConfigError, a BcError).
+
+        What the values must be among themselves and for the URDF is checked when a Controller is made of them.
+        """
+        config = cls()
+        refuse_unknown(section, {*_SCHEMA[""], *_SCHEMA, "groups"} - {""}, "controller.")
+        config.groups = _groups(_take(section, "groups"))
+        for name, keys in _SCHEMA.items():
+            values = section if name == "" else _take(section, name)
+            if name:
+                refuse_unknown(values, set(keys), f"controller.{name}.")
+            for key, attribute in keys.items():
+                where = f"{name}.{key}" if name else key
+                _assign(config, attribute, _take(values, key, where), where)
+        return config
+
+
+def _take(section: Mapping[str, Any], key: str, where: str = "") -> Any:
+    if key not in section:
+        raise ConfigError(f"controller.{where or key} is missing: add it (config/robots/panda.yaml shows all keys)")
+    return section[key]
+
+
+def refuse_unknown(section: Any, known: set[str], where: str) -> None:
+    """ConfigError when `section` is no mapping, or has a key outside `known`; `where` is its path with a final dot."""
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"'{where.rstrip('.') or 'file'}' is {section!r}, not a mapping")
+    for key in section:
+        if key not in known:
+            raise ConfigError(f"unknown key '{where}{key}': known are {', '.join(sorted(known))}")
+
+
+def _groups(entries: Any) -> list[GroupLayout]:
+    groups = []
+    for entry in entries:
+        refuse_unknown(entry, {"name", "space", "names"}, "controller.groups.")
+        space = entry.get("space")
+        if space not in SPACES:
+            raise ConfigError(f"controller.groups: space '{space}' is unknown: use one of {', '.join(SPACES)}")
+        groups.append(GroupLayout(str(entry["name"]), SPACES[space], [str(name) for name in entry["names"]]))
+    return groups
+
+
+def _assign(config: _binding.ControllerConfig, attribute: str, value: Any, where: str) -> None:
+    try:
+        if attribute == "gripper_opening":
+            config.gripper_lower, config.gripper_upper = (float(limit) for limit in value)
+        elif attribute.endswith("_ns"):
+            setattr(config, attribute, round(float(value) * 1e9))
+        elif isinstance(value, list):
+            setattr(config, attribute, [float(item) for item in value])
+        else:
+            setattr(config, attribute, value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"controller.{where} is {value!r}, which does not fit: {error}") from error

@@ -1,0 +1,100 @@
+"""A robot file (config/robots/*.yaml): the one description that controller, simulation and teleoperation read."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bc_controllers._binding import ConfigError
+from bc_controllers.config import ControllerConfig, refuse_unknown
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A robot file with its paths resolved.
+
+    urdf: the description that Pinocchio and MuJoCo both read. arm: joint names in command order, at `home` [rad] at
+    rest, with reflected rotor inertia `armature` [kg m^2]. gripper: its name in commands and joint states; its opening
+    (`gripper_home` at rest [m]) is shared evenly by the joints `fingers`. tcp: link of the tool centre point.
+    """
+
+    name: str
+    urdf: Path
+    base_frame: str
+    tcp: str
+    arm: tuple[str, ...]
+    home: tuple[float, ...]
+    armature: tuple[float, ...]
+    gripper: str
+    gripper_home: float
+    fingers: tuple[str, ...]
+    controller: ControllerConfig
+
+
+def load_robot(path: Path | str) -> Robot:
+    """Read a robot file. Raises ConfigError (a BcError) naming the file, the key and the value."""
+    path = Path(path)
+    if not path.is_file():
+        known = sorted(file.stem for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise ConfigError(f"robot file '{path}' does not exist: known robots there are {', '.join(known) or 'none'}")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"robot file '{path}' is not YAML: {error}") from error
+    try:
+        return _robot(data)
+    except ConfigError as error:
+        raise ConfigError(f"robot file '{path}': {error}") from error
+    except KeyError as error:
+        raise ConfigError(f"robot file '{path}': key {error} is missing: add it") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"robot file '{path}': a value has a wrong type: {error}") from error
+
+
+def share_folder(package: str) -> Path:
+    """Share folder of a description package: of this Python environment, or of a sourced ROS prefix."""
+    roots = [Path(entry) / "cmeel.prefix" for entry in sys.path] + [Path(sys.prefix)]
+    roots += [Path(entry) for entry in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if entry]
+    for root in roots:
+        if (root / "share" / package).is_dir():
+            return root / "share" / package
+    raise ConfigError(f"package '{package}' is not installed: pip install {package}")
+
+
+def _robot(data: Any) -> Robot:
+    refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
+    description, arm, gripper = data["description"], data["arm"], data["gripper"]
+    refuse_unknown(description, {"package", "urdf"}, "description.")
+    refuse_unknown(arm, {"joints", "home", "armature"}, "arm.")
+    refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
+    controller = ControllerConfig.from_dict(data["controller"])
+    joints = tuple(arm["joints"])
+    robot = Robot(
+        name=str(data["robot"]),
+        urdf=share_folder(description["package"]) / description["urdf"],
+        base_frame=controller.base_frame,
+        tcp=controller.tcp_frame,
+        arm=joints,
+        home=_per_joint(arm, "home", len(joints)),
+        armature=_per_joint(arm, "armature", len(joints)),
+        gripper=str(gripper["name"]),
+        gripper_home=float(gripper["home"]),
+        fingers=tuple(gripper["joints"]),
+        controller=controller,
+    )
+    if not robot.urdf.is_file():
+        raise ConfigError(f"description.urdf: '{robot.urdf}' does not exist: correct it, or reinstall the package")
+    if list(joints) != controller.joint_names:
+        raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {controller.joint_names}: make them equal")
+    return robot
+
+
+def _per_joint(arm: Mapping[str, Any], key: str, joints: int) -> tuple[float, ...]:
+    values = tuple(float(value) for value in arm[key])
+    if len(values) != joints:
+        raise ConfigError(f"arm.{key} has {len(values)} values for {joints} joints: give one per joint")
+    return values
