@@ -11,8 +11,8 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from bc_controllers import Robot
 from bc_core.errors import BcError
-from bc_sim.robot import Robot
 from bc_sim.task_config import TaskConfig
 
 Array = npt.NDArray[np.float64]

@@ -1,0 +1,152 @@
+"""From the simulation's values to messages. Nothing here is clever; it is called hundreds of times a second."""
+
+from array import array
+
+import numpy as np
+import numpy.typing as npt
+from cv_bridge import CvBridge
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Image, JointState
+
+from bc_controllers import Ack, ControllerState, ControllerStatus, ModeChange
+from bc_msgs.msg import ChunkAck, ControlMode, TaskState
+from bc_msgs.msg import ControllerState as ControllerStateMsg
+from bc_msgs.msg import ControllerStatus as ControllerStatusMsg
+from bc_nodes.convert import to_stamp
+from bc_sim._plant import PlantStatus, Sample
+from bc_sim.simulation import Array, ObjectState
+from bc_sim.task import TaskOutcome
+
+_BRIDGE = CvBridge()
+
+
+def joint_state(sample: Sample, names: list[str]) -> JointState:
+    """Arm joints, then the gripper's opening as one more joint; names in that order."""
+    msg = JointState(name=names)
+    msg.header.stamp = to_stamp(sample.now_ns)
+    msg.position = array("d", [*sample.position, sample.gripper])
+    msg.velocity = array("d", [*sample.velocity, sample.gripper_velocity])
+    msg.effort = array("d", [*sample.torque, 0.0])  # the hand reports no force
+    return msg
+
+
+def controller_state(state: ControllerState, joint_names: list[str], base_frame: str) -> ControllerStateMsg:
+    msg = ControllerStateMsg(
+        mode=state.mode,
+        mode_epoch=state.mode_epoch,
+        joint_names=joint_names,
+        position=array("d", state.position),
+        velocity=array("d", state.velocity),
+        position_reference=array("d", state.position_reference),
+        velocity_reference=array("d", state.velocity_reference),
+        effort=array("d", state.effort),
+        gripper_position=state.gripper_position,
+        gripper_reference=state.gripper_reference,
+        tcp=_pose(state.tcp),
+        tcp_reference=_pose(state.tcp_reference),
+        ladder=state.ladder,
+        source=state.source,
+        producer_id=state.producer_id,
+        sequence=state.sequence,
+        row=state.row,
+    )
+    msg.header.stamp = to_stamp(state.stamp_ns)
+    msg.header.frame_id = base_frame
+    return msg
+
+
+def controller_status(controller: ControllerStatus, plant: PlantStatus, stamp_ns: int) -> ControllerStatusMsg:
+    msg = ControllerStatusMsg(
+        rate_hz=plant.rate_hz,
+        realtime_factor=plant.realtime_factor,
+        periods=plant.periods,
+        late_over_1ms=plant.late_over_1ms,
+        late_p50_us=plant.late_p50_us,
+        late_p99_us=plant.late_p99_us,
+        late_max_us=plant.late_max_us,
+        update_p50_us=plant.update_p50_us,
+        update_p99_us=plant.update_p99_us,
+        update_max_us=plant.update_max_us,
+        chunks_in_force=controller.chunks_in_force,
+        chunks_refused=controller.chunks_refused,
+        refused_by_reason=array("Q", controller.refused_by_reason),
+        values_clamped=controller.values_clamped,
+        velocity_limited=controller.velocity_limited,
+        torque_limited=controller.torque_limited,
+        torque_rate_limited=controller.torque_rate_limited,
+        starved_periods=controller.starved_periods,
+    )
+    msg.header.stamp = to_stamp(stamp_ns)
+    return msg
+
+
+def chunk_ack(ack: Ack) -> ChunkAck:
+    msg = ChunkAck(
+        source=ack.source,
+        producer=ack.producer,
+        producer_id=ack.producer_id,
+        sequence=ack.sequence,
+        verdict=ack.verdict,
+        reason=ack.reason,
+        detail=ack.detail,
+        mode_epoch=ack.mode_epoch,
+        effective=to_stamp(ack.effective_ns),
+        row=ack.row,
+        raw_jump=ack.raw_jump,
+        raw_jump_gripper=ack.raw_jump_gripper,
+        clamped=ack.clamped,
+    )
+    msg.header.stamp = to_stamp(ack.stamp_ns)
+    return msg
+
+
+def control_mode(change: ModeChange) -> ControlMode:
+    msg = ControlMode(mode=change.mode, epoch=change.epoch, previous_mode=change.previous_mode, reason=change.reason)
+    msg.header.stamp = to_stamp(change.stamp_ns)
+    return msg
+
+
+def initial_mode(state: ControllerState, stamp_ns: int) -> ControlMode:
+    """The mode in which a controller starts."""
+    msg = ControlMode(mode=state.mode, epoch=state.mode_epoch, previous_mode=state.mode, reason="start")
+    msg.header.stamp = to_stamp(stamp_ns)
+    return msg
+
+
+def odometry(state: ObjectState, base_frame: str) -> Odometry:
+    """Pose in the base frame, twist in the object's (as the message defines them)."""
+    msg = Odometry(child_frame_id="object")
+    msg.header.stamp = to_stamp(state.stamp_ns)
+    msg.header.frame_id = base_frame
+    msg.pose.pose = _pose(np.concatenate([state.position, state.orientation]))
+    msg.twist.twist.linear = Vector3(**dict(zip("xyz", state.linear.tolist(), strict=True)))
+    msg.twist.twist.angular = Vector3(**dict(zip("xyz", state.angular.tolist(), strict=True)))
+    return msg
+
+
+def image(pixels: npt.NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:
+    """Pixels (height, width, 3), RGB."""
+    msg = _BRIDGE.cv2_to_imgmsg(pixels, encoding="rgb8")
+    msg.header.stamp = to_stamp(stamp_ns)
+    msg.header.frame_id = frame_id
+    return msg
+
+
+def task_state(outcome: TaskOutcome, task: str, seed: int, stamp_ns: int) -> TaskState:
+    msg = TaskState(
+        task=task,
+        seed=seed,
+        elapsed=outcome.elapsed,
+        success=outcome.success,
+        failure=outcome.failure,
+        detail=outcome.detail,
+    )
+    msg.header.stamp = to_stamp(stamp_ns)
+    return msg
+
+
+def _pose(values: Array) -> Pose:
+    """x y z qx qy qz qw."""
+    x, y, z, qx, qy, qz, qw = values.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))

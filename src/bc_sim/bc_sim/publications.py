@@ -1,0 +1,124 @@
+"""What the simulated robot publishes, and when (docs/protocol.md, "Names")."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image, JointState
+
+from bc_core.grid import Grid
+from bc_msgs.msg import ChunkAck, ControllerState, ControllerStatus, ControlMode, TaskState
+from bc_nodes import qos
+from bc_nodes.convert import to_stamp
+from bc_sim import messages
+from bc_sim.camera import OffscreenCamera
+from bc_sim.schedule import Schedule
+from bc_sim.simulation import PERIOD_NS, Simulation
+
+
+class Publications:
+    """Publishes what is due; to be used by one thread, except for `camera`, which may have one of its own.
+
+    In lock step (`clock`) the clock comes last: whoever hears a time can have seen what belongs to it.
+    """
+
+    def __init__(self, node: Node, simulation: Simulation, grid: Grid, clock: bool) -> None:
+        self._simulation, self._grid = simulation, grid
+        self._joint_names = [*simulation.robot.arm, simulation.robot.gripper]
+        self._camera_data = simulation.new_data()
+        self._last: dict[Publisher, Any] = {}
+        self._acks = node.create_publisher(ChunkAck, "controller/ack", qos.EVENT)
+        self._mode = node.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
+        self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+        self._state = node.create_publisher(ControllerState, "controller/state", qos.STATE)
+        self._status = node.create_publisher(ControllerStatus, "controller/status", qos.STATE)
+        self._object = node.create_publisher(Odometry, "object/odometry", qos.SENSOR_OUT)
+        self._image = node.create_publisher(Image, "camera/image_raw", qos.SENSOR_OUT)
+        self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
+        streams: dict[str, tuple[float, Callable[[], None]]] = {
+            "joint_states": (200.0, self._publish_joints),
+            "state": (100.0, self._publish_state),
+            "object": (100.0, self._publish_object),
+            "status": (1.0, self._publish_status),
+            "task": (1.0 / grid.dt, self._publish_task),
+        }
+        if clock:
+            self._clock = node.create_publisher(Clock, "/clock", qos.STATE)
+            streams["clock"] = (100.0, self.publish_clock)
+        self._streams = {name: publish for name, (_, publish) in streams.items()}
+        self.schedule = Schedule({name: rate for name, (rate, _) in streams.items()}, PERIOD_NS)
+
+    def announce(self, now_ns: int) -> None:
+        """The control mode before the first period: the controller itself reports changes only."""
+        state = self._simulation.controller.state()
+        self._send(self._mode, messages.initial_mode(state, now_ns))
+
+    def publish(self, last_ns: int, now_ns: int) -> None:
+        """Everything that became due in (last_ns, now_ns], with acknowledgements and mode changes first."""
+        self.publish_events()
+        for name in self.schedule.due(last_ns, now_ns):
+            self._streams[name]()
+
+    def repeat(self) -> None:
+        """Once more the newest of everything periodic: for participants that were not there."""
+        for publisher, message in self._last.items():
+            if publisher is not self._mode:
+                publisher.publish(message)
+        self.publish_clock()
+
+    def publish_scene(self) -> None:
+        """After a reset, at once: whoever still deals with this tick must not see the scene of before."""
+        self.publish_events()
+        self._publish_state()
+        self._publish_object()
+        self._publish_task()
+
+    def publish_events(self) -> None:
+        controller = self._simulation.controller
+        for change in controller.poll_modes():
+            self._send(self._mode, messages.control_mode(change))
+        for ack in controller.poll_acks():
+            self._acks.publish(messages.chunk_ack(ack))
+
+    def publish_clock(self) -> None:
+        """ROS time of lock step: the next period's."""
+        self._clock.publish(Clock(clock=to_stamp(self._simulation.plant.now_ns)))
+
+    def publish_image(self, camera: OffscreenCamera) -> None:
+        """Render the newest state and send it; in the camera's thread."""
+        stamp = self._simulation.read(self._camera_data)
+        pixels = camera.render(self._camera_data)
+        self._send(self._image, messages.image(pixels, stamp, self._simulation.task_config.camera.name))
+
+    def _publish_joints(self) -> None:
+        for sample in self._simulation.plant.samples():
+            self._send(self._joints, messages.joint_state(sample, self._joint_names))
+
+    def _publish_state(self) -> None:
+        robot = self._simulation.robot
+        state = self._simulation.controller.state()
+        self._send(self._state, messages.controller_state(state, list(robot.arm), robot.base_frame))
+
+    def _publish_object(self) -> None:
+        state = self._simulation.object_state()
+        self._send(self._object, messages.odometry(state, self._simulation.robot.base_frame))
+
+    def _publish_status(self) -> None:
+        simulation = self._simulation
+        controller, plant = simulation.controller.status(), simulation.plant.status()
+        self._send(self._status, messages.controller_status(controller, plant, simulation.plant.now_ns))
+
+    def _publish_task(self) -> None:
+        """Stamped with the tick that has just begun."""
+        simulation = self._simulation
+        tick = self._grid.time(self._grid.floor(simulation.plant.now_ns))
+        start = simulation.task.start
+        seed = start.seed if start is not None else 0
+        self._send(self._task, messages.task_state(simulation.outcome(), simulation.task_config.task, seed, tick))
+
+    def _send(self, publisher: Publisher, message: Any) -> None:
+        self._last[publisher] = message
+        publisher.publish(message)

@@ -1,0 +1,367 @@
+"""Node `sim` over a real rclpy graph: lock step, chunks, services, real time, refusals."""
+
+import os
+import signal
+import subprocess
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Duration
+from domain_coordinator import domain_id
+from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image, JointState
+
+from bc_msgs.msg import (
+    ActionChunk,
+    ActionGroup,
+    ChunkAck,
+    ControllerState,
+    ControllerStatus,
+    ControlMode,
+    TaskState,
+    TickDone,
+)
+from bc_msgs.srv import ChangeMode, ResetScene
+from bc_nodes import qos
+from bc_nodes.convert import to_ns
+from bc_sim.sim_node import SimNode
+from bc_sim.task import draw_start
+from bc_sim.task_config import TaskConfig
+
+CONFIG = Path(__file__).parents[3] / "config"
+MS = 1_000_000
+JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
+TOPICS: dict[str, tuple[Any, Any]] = {
+    "joint_states": (JointState, qos.SENSOR_IN_ALL),
+    "object/odometry": (Odometry, qos.SENSOR_IN_ALL),
+    "camera/image_raw": (Image, qos.SENSOR_IN_ALL),
+    "task/state": (TaskState, qos.RECORD),
+    "controller/state": (ControllerState, qos.RECORD),
+    "controller/status": (ControllerStatus, qos.RECORD),
+    "controller/ack": (ChunkAck, qos.RECORD),
+    "controller/mode": (ControlMode, qos.LATCHED),
+    "/clock": (Clock, qos.RECORD),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ros_domain() -> Iterator[None]:
+    with domain_id() as domain, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(domain))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield
+
+
+class Graph:
+    """Node `sim` and a probe that hears everything and, as participant "probe", answers ticks up to `last_tick`."""
+
+    def __init__(self) -> None:
+        self.sim = SimNode()
+        self.probe = Node("probe")
+        self.heard: dict[str, list[Any]] = defaultdict(list)
+        self.last_tick = 2**62
+        for topic, (kind, profile) in TOPICS.items():
+            self.probe.create_subscription(kind, topic, self.heard[topic].append, profile)
+        self.probe.create_subscription(TaskState, "task/state", self._answer, qos.RECORD)
+        self.tick_done = self.probe.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
+        self.command = self.probe.create_publisher(ActionChunk, "command/human", qos.COMMAND)
+        self.clients = {
+            ResetScene: self.probe.create_client(ResetScene, "sim/reset"),
+            ChangeMode: self.probe.create_client(ChangeMode, "controller/change_mode"),
+        }
+        self.sequence = 0
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.sim)
+        self.executor.add_node(self.probe)
+
+    def _answer(self, msg: TaskState) -> None:
+        if to_ns(msg.header.stamp) <= self.last_tick:
+            done = TickDone(participant="probe", sequence=self.sequence)
+            done.header.stamp = msg.header.stamp
+            self.tick_done.publish(done)
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        for _ in range(20_000):
+            if condition():
+                return
+            self.executor.spin_once(timeout_sec=0.05)
+        raise AssertionError("the graph never got there")
+
+    def call(self, kind: Any, **fields: Any) -> Any:
+        future = self.clients[kind].call_async(kind.Request(**fields))
+        self.until(future.done)
+        return future.result()
+
+    def until_tick(self, time_ns: int) -> None:
+        """Run to a tick, and stand there with everything of it heard."""
+        self.last_tick = time_ns - 1
+        self.heard["task/state"] and self._answer(self.heard["task/state"][-1])
+        self.until(lambda: self.stamps("/clock")[-1:] == [time_ns + MS] and self.stamps("task/state")[-1:] == [time_ns])
+        self.until(lambda: self.stamps("controller/state")[-1:] == [time_ns])
+
+    def stamps(self, topic: str) -> list[int]:
+        stamps = (msg.clock if topic == "/clock" else msg.header.stamp for msg in self.heard[topic])
+        return [to_ns(stamp) for stamp in stamps]
+
+    def positions(self) -> np.ndarray:
+        return np.array([msg.position for msg in self.heard["joint_states"]])
+
+    def close(self) -> None:
+        self.sim.close()
+        self.sim.destroy_node()
+        self.probe.destroy_node()
+
+
+@contextmanager
+def graph(**parameters: Any) -> Iterator[Graph]:
+    files = {
+        "robot": CONFIG / "robots" / "panda.yaml",
+        "contract": CONFIG / "contracts" / "panda_conveyor.yaml",
+        "task": CONFIG / "tasks" / "conveyor_pick.yaml",
+    }
+    args = ["--ros-args"]
+    for name, value in {**files, "participants": "[probe]", **parameters}.items():
+        args += ["-p", f"sim:{name}:={value}"]
+    rclpy.init(args=args)
+    try:
+        result = Graph()
+        try:
+            result.sim.bring_up()
+            yield result
+        finally:
+            result.close()
+    finally:
+        rclpy.try_shutdown()
+
+
+def chunk(graph: Graph, rows: np.ndarray, start_ns: int, **changes: Any) -> ActionChunk:
+    """Rows (H, 8) from the probe, 50 ms apart."""
+    graph.sequence += 1
+    msg = ActionChunk(
+        dt=Duration(nanosec=50 * MS),
+        horizon=len(rows),
+        producer="probe",
+        producer_id=4711,
+        sequence=graph.sequence,
+        mode_epoch=1,
+        groups=[
+            ActionGroup(name="arm", space=ActionGroup.JOINT_POSITION, names=JOINTS, offset=0, width=7),
+            ActionGroup(name="gripper", space=ActionGroup.GRIPPER, names=["panda_gripper"], offset=7, width=1),
+        ],
+        actions=array("d", np.asarray(rows, dtype=float).ravel()),
+    )
+    msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(start_ns, 1000 * MS)
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    return msg
+
+
+def test_lock_step_keeps_every_rate_exactly_and_stands_still_at_a_tick() -> None:
+    with graph(lockstep=True, seed=3) as g:
+        g.until_tick(2_000 * MS)
+        for topic, step in (("joint_states", 5), ("controller/state", 10), ("object/odometry", 10), ("task/state", 50)):
+            steps = set(np.diff(sorted(set(g.stamps(topic)))))
+            assert steps == {step * MS}, topic
+            assert g.stamps(topic)[-1] == 2_000 * MS, topic
+        images = sorted(set(g.stamps("camera/image_raw")))
+        assert len(images) == 16, "15 Hz over one second, both ends included"
+        assert set(np.diff(images)) <= {66 * MS, 67 * MS}
+        image = g.heard["camera/image_raw"][-1]
+        assert (image.height, image.width, image.encoding, image.step) == (96, 96, "rgb8", 288)
+        assert np.ptp(np.array(image.data)) > 100
+        before = g.sim._simulation.plant.now_ns
+        for _ in range(20):
+            g.executor.spin_once(timeout_sec=0.02)
+        assert g.sim._simulation.plant.now_ns == before == 2_001 * MS
+        assert g.heard["joint_states"][-1].name == [*JOINTS, "panda_gripper"]
+        assert g.heard["controller/mode"][0].mode == ControlMode.HOLD
+
+
+def test_a_human_chunk_moves_the_arm_and_the_same_run_again_is_the_same_to_the_bit() -> None:
+    def run() -> tuple[np.ndarray, list[Any]]:
+        with graph(lockstep=True, camera=False, seed=3) as g:
+            g.until_tick(1_200 * MS)
+            start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
+            rows = start + np.linspace(0.0, 1.0, 9)[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, -0.04])
+            g.command.publish(chunk(g, rows, 1_250 * MS))
+            g.until_tick(1_800 * MS)
+            return g.positions()[g.stamps("joint_states").index(1_200 * MS) :], g.heard["controller/ack"]
+
+    (first, acks), (second, _) = run(), run()
+    assert [(ack.verdict, ack.source, ack.sequence) for ack in acks] == [(ChunkAck.IN_FORCE, "human", 1)]
+    assert to_ns(acks[0].effective) == 1_250 * MS
+    assert first[-1, 0] - first[0, 0] == pytest.approx(0.2, abs=0.02)
+    assert first[-1, 7] == pytest.approx(0.04, abs=0.005)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_an_announced_chunk_is_waited_for() -> None:
+    with graph(lockstep=True, camera=False) as g:
+        g.until_tick(1_100 * MS)
+        reference = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
+        msg = chunk(g, np.tile(reference, (9, 1)), 1_150 * MS)  # announced by its sequence, not yet sent
+        g.last_tick = 2**62
+        g._answer(g.heard["task/state"][-1])
+        for _ in range(20):
+            g.executor.spin_once(timeout_sec=0.02)
+        assert g.sim._simulation.plant.now_ns == 1_101 * MS
+        g.command.publish(msg)
+        g.until(lambda: g.stamps("task/state")[-1] > 1_500 * MS)
+        assert [ack.verdict for ack in g.heard["controller/ack"]] == [ChunkAck.IN_FORCE]
+
+
+def test_a_malformed_chunk_is_refused_and_the_motion_goes_on() -> None:
+    with graph(lockstep=True, camera=False) as g:
+        g.until_tick(1_100 * MS)
+        start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
+        good = start + np.linspace(0.0, 1.0, 9)[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, 0.0])
+        g.command.publish(chunk(g, good, 1_150 * MS))
+        g.until_tick(1_250 * MS)
+        g.command.publish(chunk(g, good, 1_250 * MS, horizon=10))
+        bad = good.copy()
+        bad[3, 2] = np.nan
+        g.command.publish(chunk(g, bad, 1_250 * MS))
+        g.until_tick(1_550 * MS)
+        refused = [ack for ack in g.heard["controller/ack"] if ack.verdict == ChunkAck.REFUSED]
+        assert [ack.reason for ack in refused] == [ChunkAck.SIZE, ChunkAck.NOT_FINITE]
+        assert all(ack.detail for ack in refused)
+        assert g.positions()[-1, 0] - start[0] == pytest.approx(0.2, abs=0.02)
+
+
+def test_reset_brings_the_scene_of_the_seed_and_the_controller_to_hold(task: TaskConfig) -> None:
+    with graph(lockstep=True, camera=False, seed=3) as g:
+        g.until_tick(1_400 * MS)
+        g.heard["object/odometry"].clear()
+        answer = g.call(ResetScene, seed=11)
+        assert answer.success
+        assert to_ns(answer.stamp) == 1_401 * MS
+        g.until(lambda: g.heard["task/state"][-1].seed == 11)
+        assert g.heard["task/state"][-1].elapsed == 0.0
+        start = draw_start(task, 11)
+        g.until(lambda: g.heard["object/odometry"])
+        seen = g.heard["object/odometry"][0]
+        position, twist = seen.pose.pose.position, seen.twist.twist.linear
+        np.testing.assert_allclose([position.x, position.y, position.z], start.cube_position, atol=1e-3)
+        assert np.hypot(twist.x, twist.y) == pytest.approx(start.belt_speed, rel=1e-3)
+        yaw = 2 * np.arctan2(seen.pose.pose.orientation.z, seen.pose.pose.orientation.w)
+        assert yaw == pytest.approx(start.cube_yaw, abs=1e-6)
+        direction = [np.cos(yaw) * twist.x - np.sin(yaw) * twist.y, np.sin(yaw) * twist.x + np.cos(yaw) * twist.y]
+        np.testing.assert_allclose(direction, [0.0, start.belt_speed], atol=1e-3)  # the belt runs along +y
+        g.until_tick(1_500 * MS)
+        np.testing.assert_allclose(g.heard["joint_states"][-1].position[:7], start.arm, atol=5e-3)
+        assert g.heard["controller/mode"][-1].mode == ControlMode.HOLD
+
+
+def test_change_mode_answers_what_the_controller_decides() -> None:
+    with graph(lockstep=True, camera=False) as g:
+        g.until_tick(1_100 * MS)
+        refused = g.call(ChangeMode, request=ChangeMode.Request.RESET, reason="nothing to reset")
+        assert not refused.success
+        assert refused.message
+        resumed = g.call(ChangeMode, request=ChangeMode.Request.RESUME, reason="test")
+        assert resumed.success
+        assert resumed.mode == ControlMode.POLICY
+        g.until(lambda: g.heard["controller/mode"][-1].mode == ControlMode.POLICY)
+        assert g.heard["controller/mode"][-1].epoch == resumed.epoch
+
+
+def test_the_task_fails_when_its_time_is_up(task: TaskConfig) -> None:
+    with graph(lockstep=True, camera=False, participants="['']") as g:
+        g.until(lambda: g.heard["task/state"] and g.heard["task/state"][-1].failure)
+        verdicts = [msg for msg in g.heard["task/state"] if msg.failure]
+        assert "out of reach" in verdicts[0].detail or "time limit" in verdicts[0].detail
+        assert verdicts[0].elapsed <= task.time_limit + 0.1
+
+
+def test_real_time_publishes_everything_on_the_system_clock() -> None:
+    with graph(lockstep=False) as g:
+        g.until(lambda: len(g.heard["joint_states"]) > 100 and len(g.heard["camera/image_raw"]) > 5)
+        g.until(lambda: g.heard["controller/status"])
+        stamps = g.stamps("joint_states")
+        assert all(step > 0 and step % (5 * MS) == 0 for step in np.diff(stamps)), "on the loop's own 5 ms grid"
+        assert g.stamps("task/state")[0] % (50 * MS) == 0
+        assert g.stamps("object/odometry") == sorted(g.stamps("object/odometry"))
+        assert g.heard["controller/mode"][0].mode == ControlMode.HOLD
+        assert g.heard["controller/status"][-1].periods > 0
+        assert not g.heard["/clock"]
+        assert g.call(ResetScene, seed=21).success
+        g.until(lambda: g.heard["task/state"][-1].seed == 21)
+        assert g.call(ChangeMode, request=ChangeMode.Request.STOP, reason="test").mode == ControlMode.STOPPED
+
+
+def run_node(*parameters: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The node as a process, with the repository's files unless the parameters say otherwise; it must refuse."""
+    files = [
+        f"robot:={CONFIG}/robots/panda.yaml",
+        f"contract:={CONFIG}/contracts/panda_conveyor.yaml",
+        f"task:={CONFIG}/tasks/conveyor_pick.yaml",
+    ]
+    args = [item for value in [*files, *parameters] for item in ("-p", value)]
+    command = [sys.executable, "-m", "bc_sim.sim_node", "--ros-args", *args]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "environment", "message"),
+    [
+        (["task:=/nowhere/fold_towel.yaml"], {}, "task file '/nowhere/fold_towel.yaml' does not exist"),
+        (["contract:=/nowhere/none.yaml"], {}, "contract '/nowhere/none.yaml' cannot be read"),
+        (["seed:=-1"], {}, "parameter 'seed' of node 'sim' is -1"),
+        (["viewer:=true"], {"DISPLAY": "", "WAYLAND_DISPLAY": ""}, "viewer:=true needs a display"),
+        ([], {"MUJOCO_GL": "egl", "MUJOCO_EGL_DEVICE_ID": "99"}, "camera 'camera' cannot render off screen"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    parameters: list[str], environment: dict[str, str], message: str
+) -> None:
+    result = run_node(*parameters, **environment)
+    assert result.returncode == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_contract_that_promises_another_camera_is_refused(tmp_path: Path) -> None:
+    text = (CONFIG / "contracts" / "panda_conveyor.yaml").read_text().replace("[96, 96, 3]", "[64, 64, 3]")
+    (tmp_path / "other.yaml").write_text(text)
+    result = run_node(f"contract:={tmp_path}/other.yaml")
+    assert result.returncode == 2
+    assert "camera.shape = (64, 64, 3), but task 'conveyor_pick' gives (96, 96, 3)" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("lockstep", ["true", "false"])
+def test_a_signal_ends_the_node_cleanly(number: int, lockstep: str) -> None:
+    args = ["-p", f"robot:={CONFIG}/robots/panda.yaml", "-p", f"contract:={CONFIG}/contracts/panda_conveyor.yaml"]
+    args += ["-p", f"task:={CONFIG}/tasks/conveyor_pick.yaml", "-p", f"lockstep:={lockstep}", "-p", "participants:=[x]"]
+    command = [sys.executable, "-m", "bc_sim.sim_node", "--ros-args", *args]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    rclpy.init()
+    try:
+        listener, heard = Node("listener"), []
+        listener.create_subscription(TaskState, "task/state", heard.append, qos.RECORD)
+        while not heard and process.poll() is None:
+            rclpy.spin_once(listener, timeout_sec=0.1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        listener.destroy_node()
+    finally:
+        process.kill()
+        rclpy.try_shutdown()
+    assert heard
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
