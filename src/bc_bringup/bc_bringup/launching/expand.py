@@ -12,15 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bc_bringup.launching import document
+from bc_bringup.launching import document, parameters
 from bc_bringup.launching.document import Entity, Place
+from bc_bringup.launching.parameters import Parameter
 from bc_bringup.launching.substitution import Call, Context, Template, evaluate_condition, is_literal, parse, perform
 from bc_core.errors import BcError
-
-Scalar = bool | int | float | str
-Parameter = Scalar | list[Scalar]
 
 
 @dataclass(frozen=True)
@@ -218,14 +214,14 @@ class _Expander:
         for pair in entity.entities("remap"):
             command += ["-r", f"{self.text(pair, 'from')}:={self.text(pair, 'to')}"]
         full_name = f"{namespace.rstrip('/')}/{name}" if name else ""
-        parameters: list[dict[str, Parameter] | Path] = []
+        values: list[dict[str, Parameter] | Path] = []
         for param in entity.entities("param"):
             value = self.parameter(param)
-            if isinstance(value, dict) and parameters and isinstance(parameters[-1], dict):
-                parameters[-1].update(value)
+            if isinstance(value, dict) and values and isinstance(values[-1], dict):
+                values[-1].update(value)
             else:
-                parameters.append(value)
-        self.add(entity, name or executable, command, node_name=full_name, parameters=tuple(parameters))
+                values.append(value)
+        self.add(entity, name or executable, command, node_name=full_name, parameters=tuple(values))
 
     # --- parts of actions -----------------------------------------------------------------------------------------
 
@@ -256,8 +252,8 @@ class _Expander:
             return file
         name = self.text(entity, "name")
         kind = entity.get("type")
-        if kind is not None and kind not in _TYPES:
-            raise entity.where("type").error(f"unknown type '{kind}' (known: {', '.join(_TYPES)})")
+        if kind is not None and kind not in parameters.TYPES:
+            raise entity.where("type").error(f"unknown type '{kind}' (known: {', '.join(parameters.TYPES)})")
         value = entity.get("value")
         try:
             return {name: self.parameter_value(entity, value, kind)}
@@ -270,17 +266,14 @@ class _Expander:
         ValueError names value and type.
         """
         if isinstance(value, str):
-            if kind and kind.startswith("list_of_"):
-                raise ValueError(
-                    f"{value!r} is text, which ROS 2 launch does not take for a {kind}: leave the type out"
-                )
+            parameters.refuse_text_for_list(value, kind)
             template = self.parse(entity, "value", value)
             text = self.perform(entity, "value", template)
-            return _checked(text, kind) if is_literal(template) else _converted(text, kind)
+            return parameters.checked(text, kind) if is_literal(template) else parameters.converted(text, kind)
         if isinstance(value, list):
-            item_kind = kind.removeprefix("list_of_") if kind and kind.startswith("list_of_") else None
-            return _checked([self.parameter_value(entity, item, item_kind) for item in value], kind)
-        return _checked(value, kind)
+            items = [self.parameter_value(entity, item, parameters.item_type(kind)) for item in value]
+            return parameters.checked(items, kind)
+        return parameters.checked(value, kind)
 
     def add(self, entity: Entity, label: str, command: list[str], **more: Any) -> None:
         on_exit = entity.get("on_exit")
@@ -304,43 +297,3 @@ class _Expander:
                 required=on_exit == "shutdown", **more,
             )
         )  # fmt: skip
-
-
-_TYPES: dict[str, tuple[type, bool] | None] = {
-    "str": (str, False), "bool": (bool, False), "int": (int, False), "float": (float, False),
-    "list_of_str": (str, True), "list_of_bool": (bool, True), "list_of_int": (int, True),
-    "list_of_float": (float, True), "yaml": None,
-}  # fmt: skip
-
-
-def _checked(value: Any, kind: str | None) -> Parameter:
-    """The value, if ROS has a type for it and it is the one asked for. ValueError otherwise."""
-    if isinstance(value, list):
-        if not value:
-            raise ValueError("an empty list: ROS parameters cannot tell its type; leave the parameter out")
-        if len({type(item) for item in value}) > 1:
-            raise ValueError(f"{value!r} mixes types: ROS parameters are lists of one type")
-    elif not isinstance(value, bool | int | float | str):
-        raise ValueError(f"{value!r} is no ROS parameter value (text, number, true or false, or a list of these)")
-    expected = _TYPES[kind] if kind else None
-    if expected:
-        item_type, is_list = expected
-        items = value if isinstance(value, list) else [value]
-        if isinstance(value, list) != is_list or any(type(item) is not item_type for item in items):
-            raise ValueError(f"{value!r} is not of type {kind}")
-    result: Parameter = value
-    return result
-
-
-def _converted(text: str, kind: str | None) -> Parameter:
-    """The value that a substituted text stands for: by its type if one is given, else by YAML's rules. ValueError."""
-    if kind == "str":
-        return text
-    try:
-        if kind in ("int", "float"):
-            return int(text) if kind == "int" else float(text)
-        if kind == "bool":
-            text = {"1": "true", "0": "false"}.get(text, text)
-        return _checked(yaml.safe_load(text) if text else text, kind)
-    except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"'{text}' is not of type {kind or 'yaml'}: {error}") from error
