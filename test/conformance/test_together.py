@@ -142,7 +142,7 @@ def test_rows_are_executed_at_their_own_time() -> None:
 
 
 def test_a_spike_beyond_the_estimate_jumps_once_and_raises_the_estimate() -> None:
-    delays = iter([0.1] * 6 + [0.4] + [0.1] * 100)
+    delays = iter([0.09] * 6 + [0.4] + [0.09] * 100)
     run = simulate(delays, phases=random_phases(0), delay_init=2)
     under = [cycle for cycle in run.cycles if cycle.delay_measured > cycle.delay_estimated]
     assert len(under) == 1

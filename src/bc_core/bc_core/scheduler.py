@@ -52,7 +52,7 @@ class SchedulerConfig:
     s_min: int
     beta: float = 5.0
     answer_timeout: int = 20
-    ack_timeout: int = 10
+    ack_timeout: int = 4
     max_backoff: int = 20
 
     def __post_init__(self) -> None:
