@@ -16,14 +16,23 @@ class Schedule:
         for name, rate in rates.items():
             if rate <= 0:
                 raise ValueError(f"stream '{name}': rate must be positive, got {rate} Hz")
-        self._intervals = {name: NANOSECONDS / Fraction(rate).limit_denominator(1000) for name, rate in rates.items()}
+        fractions = {name: Fraction(rate).limit_denominator(1000) / NANOSECONDS for name, rate in rates.items()}
+        # occurrences up to time t: t * numerator // denominator, in integers
+        self._rates = [(name, rate.numerator, rate.denominator) for name, rate in fractions.items()]
         self._period = period_ns
 
     def due(self, last_ns: int, now_ns: int) -> list[str]:
         """Streams with an occurrence in (last_ns, now_ns], in the order given; missed ones are not made up for."""
-        return [name for name, step in self._intervals.items() if now_ns // step > last_ns // step]
+        return [
+            name
+            for name, numerator, denominator in self._rates
+            if now_ns * numerator // denominator > last_ns * numerator // denominator
+        ]
 
     def next(self, last_ns: int) -> int:
         """Time of the first step after last_ns in which a stream is due."""
-        earliest = min((last_ns // step + 1) * step for step in self._intervals.values())
-        return int(-(-earliest // self._period)) * self._period
+        earliest = min(
+            -(-(last_ns * numerator // denominator + 1) * denominator // numerator)
+            for _, numerator, denominator in self._rates
+        )
+        return -(-earliest // self._period) * self._period
