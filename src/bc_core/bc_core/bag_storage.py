@@ -1,7 +1,7 @@
 """An MCAP bag that survives a crash and a full disk: rosbags' writer with checkpoints.
 
 rosbags holds up to 1 MiB of messages in memory and writes its index at the end; a recorder that is killed would lose
-both. `checkpoint()` puts everything received so far on disk as a whole MCAP chunk; `roll_back()` undoes what was written
+both. `checkpoint()` puts everything received so far on disk as a whole chunk; `roll_back()` undoes what was written
 since, when the disk had no room for all of it, so that the file can still be closed properly.
 """
 
@@ -17,7 +17,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionFormat
 from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk
 
-from bc_core.message_types import installed_types, require_type
+from bc_core.message_types import definition
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of the system that mean: nothing more can be written here."""
@@ -62,9 +62,9 @@ class BagStorage:
 
     def add_topic(self, topic: str, type_name: str, latched: bool = False) -> None:
         """Announce a topic (absolute name). BcError: its type is not installed."""
-        require_type(type_name)
+        text, digest = definition(type_name)
         self._connections[topic] = self._writer.add_connection(
-            topic, type_name, typestore=installed_types(), offered_qos_profiles=[_offered_qos(latched)]
+            topic, type_name, msgdef=text, rihs01=digest, offered_qos_profiles=[_offered_qos(latched)]
         )
 
     def write(self, topic: str, received_ns: int, data: bytes | memoryview) -> None:

@@ -22,7 +22,7 @@ from bc_core.bag_storage import BagStorage
 from bc_core.bags import INFO_FILE
 from bc_core.contract import Contract, RecordedTopic
 from bc_core.errors import BcError
-from bc_core.message_types import installed_types, require_type
+from bc_core.message_types import definition, installed_types
 
 OUTCOMES = ("unlabelled", "success", "failure", "aborted")
 """Index: constants of bc_msgs/EpisodeOutcome."""
@@ -100,7 +100,7 @@ class EpisodeWriter:
             "contract": dict(contract),
         }
         for topic in self._topics.values():
-            require_type(topic.type)
+            definition(topic.type)
         if path.exists():
             raise BcError(f"{path} exists already: an episode is never overwritten; name another directory")
         self._storage = self._create(compression)

@@ -54,6 +54,15 @@ def require_type(name: str) -> type[Any]:
     return store.types[name]
 
 
+@lru_cache(maxsize=256)
+def definition(name: str) -> tuple[str, str]:
+    """Definition text of an installed type with all that it needs, and its RIHS01 hash. BcError as require_type."""
+    require_type(name)
+    store = installed_types()
+    text, _ = store.generate_msgdef(name, ros_version=2)
+    return text, store.hash_rihs01(name)
+
+
 def _load_installed(name: str, store: Typestore) -> dict[str, Any]:
     """Parse a type and, recursively, every type it needs that the store lacks."""
     loaded: dict[str, Any] = {}

@@ -1,0 +1,255 @@
+"""episode_recorder: the contract's topics into one bag per episode, as received. A shell over bc_teleop.recording."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.serialization import serialize_message
+
+from bc_core.contract import Contract
+from bc_core.episode_writer import OUTCOMES, RecordingError
+from bc_core.errors import BcError
+from bc_msgs.msg import EpisodeOutcome, EpisodeStatus, TickDone
+from bc_msgs.srv import StartEpisode, StopEpisode
+from bc_nodes import qos
+from bc_nodes.convert import to_stamp
+from bc_nodes.diagnostics import Diagnostics, Level
+from bc_nodes.lifecycle import BcLifecycleNode
+from bc_nodes.main import run_node
+from bc_teleop.raw_topics import Arrival, RawTopics
+from bc_teleop.recorded_stream import header_stamp
+from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, EpisodeRequest, RecorderSettings
+
+TICK_TOPIC = "task/state"  # lock step: published once at every tick
+FLUSH_PERIOD = 0.5  # [s]
+STALL = 1.0  # [s] after which a tick is answered though samples are missing
+PAUSE = 0.002  # [s] between two looks for messages while a service waits for them
+MEBIBYTE = 1 << 20
+
+
+class EpisodeRecorder(BcLifecycleNode):
+    """Records between the services episode/start and episode/stop.
+
+    In lock step it is a participant: TickDone follows when every observation up to the tick is written, so that no
+    queue can overflow however fast simulated time passes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("recorder")
+        self.parameter("contract", "", "path of the contract (config/contracts/*.yaml)")
+        self.parameter("directory", "out/episodes", "where episodes go, one directory each")
+        self.parameter("lockstep", False, "the simulation waits at every tick until its messages are written")
+        self.parameter("participant", "recorder", "this node's name in lock step")
+        self.parameter("compression", "none", "of the bags: none or zstd")
+        self.parameter("optional", [""], "observation streams of the contract without which an episode may start")
+        self.parameter("min_free_mb", 200, "an episode ends when less is free on the disk [MiB]")
+        self.parameter("start_timeout", 3.0, "how long a start waits for streams that do not come yet [s]")
+        self._recording: EpisodeRecording | None = None
+        self._simulated_ns = 0
+        self._tick_ns: int | None = None  # a tick that is not answered yet
+        self._tick_since = 0.0
+
+    def configure(self) -> None:
+        if not self.value("contract"):
+            raise BcError("parameter 'contract' of node 'recorder' is empty: give the path of a contract file")
+        if self.value("compression") not in ("none", "zstd"):
+            raise BcError(f"parameter 'compression' is '{self.value('compression')}': use none or zstd")
+        contract = Contract.load(self.value("contract"))
+        settings = RecorderSettings(
+            directory=Path(self.value("directory")).expanduser().resolve(),
+            compression=self.value("compression"),
+            min_free_bytes=self.value("min_free_mb") * MEBIBYTE,
+            optional=frozenset(filter(None, self.value("optional"))),
+        )
+        self._lockstep, self._simulated = self.value("lockstep"), self.value("use_sim_time")
+        recording = EpisodeRecording(contract, settings)
+        self._topics = RawTopics(self, self._on_arrivals, self._on_lost)
+        for stream in recording.streams.values():
+            if stream.name != OUTCOME_TOPIC:  # this node's own: written, not listened to
+                profile = qos.LATCHED if stream.latched else qos.RECORD
+                self._topics.add(stream.name, stream.type_name, profile)
+        if TICK_TOPIC not in recording.streams and self._lockstep:
+            raise BcError(f"contract '{contract.name}' does not record '{TICK_TOPIC}', which lock step needs: add it")
+        self._outcomes = self.create_publisher(EpisodeOutcome, OUTCOME_TOPIC, qos.EVENT)
+        self._statuses = self.create_publisher(EpisodeStatus, "episode/status", qos.STATE)
+        self._ticks_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
+        recording.recorded_names = self._topics.resolved_names | {OUTCOME_TOPIC: self._outcomes.topic_name}
+        self._diagnostics = Diagnostics(self)
+        self.create_service(StartEpisode, "episode/start", self._on_start)
+        self.create_service(StopEpisode, "episode/stop", self._on_stop)
+        self.create_timer(FLUSH_PERIOD, self._on_flush, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._recording = recording
+
+    def deactivate(self) -> None:
+        self._end("the recorder was deactivated")
+
+    def close(self) -> None:
+        self._end("the recorder was shut down")
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def _on_arrivals(self, arrivals: list[Arrival]) -> None:
+        """Record messages in the order in which they arrived."""
+        recording = self._recording
+        if recording is None:
+            return
+        for arrival in arrivals:
+            stream = recording.streams[arrival.topic]
+            if self._lockstep and (stream.is_periodic or stream.name == TICK_TOPIC):
+                stamp_ns = header_stamp(arrival.data)
+                self._simulated_ns = max(self._simulated_ns, stamp_ns)
+                if stream.name == TICK_TOPIC:
+                    self._tick_ns, self._tick_since = stamp_ns, time.monotonic()
+            try:
+                recording.receive(arrival.topic, self._reception_ns(arrival), arrival.data)
+            except RecordingError as error:
+                self._report_end(error)
+        self._answer_tick(recording)
+
+    def _reception_ns(self, arrival: Arrival) -> int:
+        """On the ROS clock. In lock step /clock may lag behind the data: there the newest stamp is the time."""
+        return arrival.received_ns if not (self._lockstep or self._simulated) else self._now_ns()
+
+    def _now_ns(self) -> int:
+        return self._simulated_ns if self._lockstep else int(self.get_clock().now().nanoseconds)
+
+    def _answer_tick(self, recording: EpisodeRecording) -> None:
+        """Let the simulation go on, once everything of its tick is written."""
+        if self._tick_ns is None or not self._lockstep or not self.active:
+            return
+        if missing := recording.incomplete(self._tick_ns):
+            if time.monotonic() - self._tick_since < STALL:
+                return
+            names = ", ".join(f"'{stream.name}'" for stream in missing)
+            recording.message = f"no data on {names} for the tick at {self._tick_ns / 1e9:.3f} s: check its source"
+            self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
+        done = TickDone(participant=self.value("participant"))
+        done.header.stamp = to_stamp(self._tick_ns)
+        self._ticks_done.publish(done)
+        self._tick_ns = None
+
+    def _on_lost(self, topic: str, messages: int) -> None:
+        if self._recording is not None:
+            self._recording.count_lost(topic, messages)
+            self.get_logger().warning(self._recording.message, throttle_duration_sec=5.0)
+
+    def _on_flush(self) -> None:
+        recording = self._recording
+        if recording is None:
+            return
+        self._topics.take_all()
+        self._answer_tick(recording)
+        try:
+            recording.flush(self._now_ns())
+        except RecordingError as error:
+            self._report_end(error)
+        level = Level.WARN if recording.message else Level.OK
+        self._diagnostics.report(level, recording.message)
+        self._publish_status()
+
+    # --- episodes ---------------------------------------------------------------------------------------------------
+
+    def _on_start(self, request: StartEpisode.Request, response: StartEpisode.Response) -> StartEpisode.Response:
+        recording = self._recording
+        if recording is None or not self.active:
+            response.message = "the recorder is not active: activate node 'recorder' first"
+            return response
+        self._pump_until(lambda: not recording.absent(self._now_ns()), self.value("start_timeout"))
+        wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
+        try:
+            path = recording.start(wanted, self._now_ns())
+        except BcError as error:
+            response.message = str(error)
+            self.get_logger().error(f"episode refused: {error}")
+            return response
+        response.success, response.episode, response.path = True, path.name, str(path)
+        self.get_logger().info(f"recording {path}")
+        self._publish_status()
+        return response
+
+    def _on_stop(self, request: StopEpisode.Request, response: StopEpisode.Response) -> StopEpisode.Response:
+        recording = self._recording
+        if recording is None or not recording.is_recording:
+            response.message = (recording and recording.message) or "no episode is being recorded: start one first"
+            return response
+        if request.outcome >= len(OUTCOMES):
+            response.message = f"unknown outcome {request.outcome}: use a constant of EpisodeOutcome"
+            return response
+        if self._lockstep:
+            self._pump_until(lambda: self._tick_ns is None, STALL)
+        else:
+            self._topics.take_all()
+        try:
+            ended = self._stop(recording, OUTCOMES[request.outcome], request.reason, request.discard)
+        except BcError as error:
+            self._report_end(error)
+            response.message = str(error)
+            return response
+        response.success, response.written, response.lost = True, ended.written, ended.lost
+        response.path = str(ended.path or "")
+        return response
+
+    def _stop(self, recording: EpisodeRecording, outcome: str, reason: str, discard: bool = False) -> Ended:
+        """End the episode with its outcome as the bag's last message, and tell everyone."""
+        now_ns = self._now_ns()
+        message = EpisodeOutcome(episode=recording.name, outcome=OUTCOMES.index(outcome), reason=reason)
+        message.header.stamp = to_stamp(now_ns)
+        ended = recording.stop(outcome, reason, now_ns, serialize_message(message), discard)
+        self._outcomes.publish(message)
+        self._publish_status()
+        self.get_logger().info(
+            f"{message.episode}: {outcome} ({reason}), "
+            + (f"{ended.written} messages, {ended.lost} lost" if ended.path else "discarded")
+        )
+        return ended
+
+    def _end(self, reason: str) -> None:
+        """Close an episode that is under way: it is kept, as aborted."""
+        if self._recording is not None and self._recording.is_recording:
+            self._topics.take_all()
+        if self._recording is not None and self._recording.is_recording:
+            try:
+                self._stop(self._recording, "aborted", reason)
+            except BcError as error:
+                self._report_end(error)
+
+    def _report_end(self, error: BcError) -> None:
+        """The episode is over, and not because anyone asked for it."""
+        self.get_logger().error(str(error))
+        self._diagnostics.report(Level.ERROR, str(error))
+        self._publish_status()
+
+    def _publish_status(self) -> None:
+        recording = self._recording
+        assert recording is not None
+        topics = recording.account.get("topics", {})
+        status = EpisodeStatus(
+            state=EpisodeStatus.RECORDING if recording.is_recording else EpisodeStatus.IDLE,
+            episode=recording.name,
+            path=str(recording.path or ""),
+            seconds=recording.seconds(self._now_ns()),
+            topics=list(topics),
+            received=[topic["received"] for topic in topics.values()],
+            written=[topic["written"] for topic in topics.values()],
+            lost=[topic["lost"] for topic in topics.values()],
+            free_bytes=recording.free_bytes(),
+            message=recording.message,
+        )
+        status.header.stamp = to_stamp(self._now_ns())
+        self._statuses.publish(status)
+
+    def _pump_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Take messages until a condition holds or time is up: a service's callback keeps the executor."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._topics.take_all()
+            if condition() or time.monotonic() > deadline:
+                return
+            time.sleep(PAUSE)
+
+
+def main() -> None:
+    sys.exit(run_node(EpisodeRecorder))

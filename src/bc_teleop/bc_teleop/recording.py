@@ -1,0 +1,232 @@
+"""The episode recorder without ROS: what is recorded when, what is refused, what is lost. Clocks are arguments."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bc_core.contract import Contract
+from bc_core.episode_writer import OUTCOMES, EpisodeWriter, RecordingError, next_episode, recorded_topics
+from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
+from bc_core.message_types import definition
+from bc_teleop.recorded_stream import RecordedStream, recorded_streams
+
+OUTCOME_TOPIC = "episode/outcome"
+
+
+@dataclass(frozen=True)
+class RecorderSettings:
+    """directory: of the episodes. compression: "none" or "zstd". min_free_bytes: less on the disk ends an episode.
+
+    optional: observation streams that an episode may lack.
+    """
+
+    directory: Path
+    compression: str = "none"
+    min_free_bytes: int = 0
+    optional: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class EpisodeRequest:
+    """What StartEpisode says. metadata: a JSON object as text, or empty."""
+
+    task: str = ""
+    operator: str = ""
+    seed: int = 0
+    metadata: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An episode that is over; path is None where it was discarded."""
+
+    path: Path | None
+    written: int
+    lost: int
+
+
+class EpisodeRecording:
+    """Records what it is given between `start` and `stop`; BcError from either says why not.
+
+    recorded_names: names that topics have on the wire, by the contract's names, where they are not simply "/" + name.
+    message: the last irregularity; empty: none.
+    """
+
+    def __init__(self, contract: Contract, settings: RecorderSettings) -> None:
+        unknown = settings.optional - contract.observations.keys()
+        if unknown:
+            raise BcError(
+                f"optional stream '{min(unknown)}' is not in contract '{contract.name}': "
+                f"it has {', '.join(contract.observations)}"
+            )
+        self.contract = contract
+        self.settings = settings
+        self.streams = recorded_streams(contract, settings.optional)
+        for stream in self.streams.values():
+            definition(stream.type_name)  # refuses unknown types, and makes the first start as quick as any other
+        self.message = ""
+        self.recorded_names: dict[str, str] = {}
+        self._writer: EpisodeWriter | None = None
+        self._last: EpisodeWriter | None = None
+        self._started_ns = 0
+
+    @property
+    def is_recording(self) -> bool:
+        return self._writer is not None
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """episode.json of the present or last episode; empty before the first."""
+        return self._last.info if self._last is not None else {}
+
+    @property
+    def path(self) -> Path | None:
+        """Directory of the present or last episode."""
+        return self._last.path if self._last is not None else None
+
+    @property
+    def name(self) -> str:
+        """Of the present or last episode; empty before the first."""
+        return self._last.path.name if self._last is not None else ""
+
+    def seconds(self, now_ns: int) -> float:
+        """Recorded time [s]."""
+        end_ns = now_ns if self.is_recording else self.account.get("ended_ns") or self._started_ns
+        return max(0, end_ns - self._started_ns) / NANOSECONDS
+
+    def receive(self, name: str, received_ns: int, data: bytes) -> None:
+        """A serialized message arrived. RecordingError: the disk took no more; the episode is over, and kept."""
+        self.streams[name].receive(received_ns, data)
+        if self._writer is not None:
+            with self._kept_on_failure() as writer:
+                writer.write(name, received_ns, data)
+
+    def count_lost(self, name: str, messages: int) -> None:
+        """The middleware reports messages that will never arrive."""
+        if self._writer is not None:
+            self._writer.count_lost(name, messages)
+            self.message = f"{messages} messages on '{name}' were lost on the way: the recorder cannot keep up"
+
+    def absent(self, now_ns: int) -> list[RecordedStream]:
+        """Required streams that do not come."""
+        return [stream for stream in self.streams.values() if stream.required and not stream.is_alive(now_ns)]
+
+    def incomplete(self, tick_ns: int) -> list[RecordedStream]:
+        """Streams of the present episode whose samples up to a tick are not all here."""
+        if not self.is_recording:
+            return []
+        return [stream for stream in self.streams.values() if stream.required and not stream.is_complete(tick_ns)]
+
+    def start(self, request: EpisodeRequest, now_ns: int) -> Path:
+        """Begin an episode. BcError: one is under way, a required stream is absent, no room, bad metadata."""
+        if self._last is not None and self.is_recording:
+            raise BcError(f"'{self._last.path.name}' is being recorded: stop it first (service episode/stop)")
+        if absent := self.absent(now_ns):
+            names = ", ".join(f"'{stream.name}'" for stream in absent)
+            raise BcError(f"no data on {names}: start its source, or list the stream in parameter 'optional'")
+        self._refuse_full_disk()
+        for stream in self.streams.values():
+            stream.longest_gap_ns = 0
+        writer = EpisodeWriter(
+            next_episode(self.settings.directory),
+            recorded_topics(self.contract),
+            self.contract.document,
+            now_ns,
+            task=request.task,
+            seed=request.seed,
+            operator=request.operator,
+            metadata=_parse_metadata(request.metadata),
+            recorded_names=self.recorded_names,
+            compression=self.settings.compression,
+        )
+        self._writer = self._last = writer
+        self._started_ns, self.message = now_ns, ""
+        with self._kept_on_failure():
+            for stream in self.streams.values():
+                if stream.latched and stream.newest:  # what was true before the start is true at the start
+                    writer.write(stream.name, now_ns, stream.newest)
+        return writer.path
+
+    def flush(self, now_ns: int) -> None:
+        """Put everything on disk; to be called twice a second. RecordingError as in receive, also shortly before."""
+        if self._writer is None:
+            return
+        self.message = next((text for stream in self.streams.values() if (text := stream.gap(now_ns))), self.message)
+        with self._kept_on_failure() as writer:
+            writer.flush(now_ns)
+            free = self.free_bytes()
+            if free < self.settings.min_free_bytes:
+                self._note_gaps(now_ns)
+                writer.close("aborted", "disk almost full", now_ns)
+                raise RecordingError(
+                    f"recording to {writer.path} ended: {free} bytes are left on the disk, "
+                    f"{self.settings.min_free_bytes} must stay free: free space; the episode is kept"
+                )
+
+    def stop(self, outcome: str, reason: str, now_ns: int, last_message: bytes = b"", discard: bool = False) -> Ended:
+        """End the episode; `last_message` is written as the bag's last. BcError: none is under way, unknown outcome."""
+        if self._writer is None:
+            raise BcError("no episode is being recorded: start one first (service episode/start)")
+        if outcome not in OUTCOMES:
+            raise BcError(f"unknown outcome '{outcome}': use one of {', '.join(OUTCOMES)}")
+        writer = self._writer
+        if discard:
+            self._writer = self._last = None
+            writer.discard()
+            self.message = f"{writer.path.name} was discarded"
+            return Ended(None, 0, 0)
+        with self._kept_on_failure():
+            self._note_gaps(now_ns)
+            if last_message:
+                writer.write(OUTCOME_TOPIC, now_ns, last_message)
+            writer.close(outcome, reason, now_ns)
+        self._writer = None
+        topics = writer.info["topics"].values()
+        return Ended(writer.path, sum(t["written"] for t in topics), sum(t["lost"] for t in topics))
+
+    def free_bytes(self) -> int:
+        """Room on the file system of the episodes."""
+        existing = next(path for path in (self.settings.directory, *self.settings.directory.parents) if path.exists())
+        return shutil.disk_usage(existing).free
+
+    def _refuse_full_disk(self) -> None:
+        free = self.free_bytes()
+        if free < self.settings.min_free_bytes:
+            raise BcError(
+                f"only {free} bytes are free at {self.settings.directory}, {self.settings.min_free_bytes} must stay "
+                "free: free space, choose another directory, or lower parameter 'min_free_mb'"
+            )
+
+    def _note_gaps(self, now_ns: int) -> None:
+        assert self._writer is not None
+        for stream in self.streams.values():
+            if gap := stream.gap(now_ns):
+                self._writer.note(gap)
+
+    @contextmanager
+    def _kept_on_failure(self) -> Iterator[EpisodeWriter]:
+        """The writer; after a RecordingError it is closed, and its message stays to be told."""
+        assert self._writer is not None
+        try:
+            yield self._writer
+        except RecordingError as error:
+            self._writer = None
+            self.message = str(error)
+            raise
+
+
+def _parse_metadata(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise BcError(f"metadata {text!r} is not valid JSON ({error}): give a JSON object, or nothing") from error
+    if not isinstance(metadata, dict):
+        raise BcError(f"metadata {text!r} is not a JSON object: give one, or nothing")
+    return metadata
