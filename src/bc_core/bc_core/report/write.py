@@ -38,7 +38,7 @@ def train_seconds(checkpoint: Path) -> float | None:
     if not file.is_file():
         return None
     try:
-        seconds = json.loads(file.read_text(encoding="utf-8")).get("training", {}).get("seconds")
+        seconds = json.loads(file.read_text(encoding="utf-8")).get("training", {}).get("train_seconds")
     except (OSError, ValueError, AttributeError) as error:
         raise BcError(f"checkpoint '{file}' cannot be read ({error}): train again") from error
     return None if seconds is None else float(seconds)

@@ -261,7 +261,7 @@ def write_run(root: Path, trials: int, seconds: float) -> SyntheticRun:
         path = root / "episodes" / f"episode_{index:06d}"
         write_bag(path, contract, demonstration.play(), index, "success", "task success")
     (root / "checkpoint").mkdir()
-    (root / "checkpoint" / "config.json").write_text(json.dumps({"training": {"seconds": 61.5}}))
+    (root / "checkpoint" / "config.json").write_text(json.dumps({"training": {"train_seconds": 61.5}}))
     return SyntheticRun(root, contract, played)
 
 

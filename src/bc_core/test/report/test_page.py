@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 
 from bc_core.report.figures import figures
 from bc_core.report.page import exhibit_seed, explained_figures, render_page
-from bc_core.report.trials import Rollouts, load_demonstrations
+from bc_core.report.recording import read_recording
+from bc_core.report.trials import Demonstrations, Rollouts, Trial, load_demonstrations
 from bc_core.report.video import Footage, camera_of, encode_mp4, read_footage
 
 
@@ -121,3 +123,16 @@ def test_no_image_makes_no_video(rollouts: Rollouts) -> None:
     assert camera is not None
     with pytest.raises(ValueError, match="no image of camera 'camera'"):
         encode_mp4(Footage(camera, (), ()))
+
+
+def test_trials_in_which_nothing_moved_still_make_a_page(rollouts: Rollouts) -> None:
+    def idle(trial: Trial) -> Trial:
+        none = read_recording([], trial.contract.groups, "test")
+        return replace(trial, success=False, recording=none)
+
+    still = Rollouts({mode: tuple(map(idle, trials)) for mode, trials in rollouts.trials.items()}, ())
+    report = figures(still, Demonstrations(0, 0, np.empty(0)), None, None)
+    assert report["delay_ticks"]["measured_max"] is None
+    page = render_page(report, still)
+    assert Elements(page).open == []
+    assert len(plots(page)) == 4
