@@ -22,7 +22,7 @@ from bc_teleop.limiter import Twist, TwistLimits, approach
 class Reference:
     """The controller's reference at stamp_ns: joints [rad] and velocities [rad/s], shape (n,), gripper opening [m].
 
-    mode_epoch: newest known. stopped: the controller takes no chunk. producer_id, sequence: of the chunk in force.
+    mode_epoch: newest known. stopped: the controller takes no chunk.
     """
 
     stamp_ns: int
@@ -31,8 +31,6 @@ class Reference:
     gripper: float
     mode_epoch: int
     stopped: bool = False
-    producer_id: int = 0
-    sequence: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,12 @@ class SessionConfig:
 @dataclass(frozen=True)
 class _Sent:
     chunk: ActionChunk
-    twists: tuple[Twist, ...]  # of the segment after row i
+    twists: tuple[Twist, ...]  # from row i to row i + 1
 
-    def twist(self, time_ns: int) -> Twist:
-        segment = int(np.clip(int(self.chunk.row(time_ns)), 0, len(self.twists) - 1))
-        return self.twists[segment] if time_ns < self.chunk.end_ns else Twist.zero()
+    def twist_before(self, time_ns: int) -> Twist:
+        """The twist with which the chunk arrives at a time."""
+        segment = (time_ns - self.chunk.stamp_ns - 1) // self.chunk.dt_ns
+        return self.twists[max(segment, 0)] if segment < len(self.twists) else Twist.zero()
 
 
 class TeleopSession:
@@ -114,6 +113,8 @@ class TeleopSession:
             return None
         if not wanted and not self.engaged:
             return None
+        if not self.engaged:
+            self._sent.clear()
         chunk = self._chunk(now_ns, command if wanted else DeviceCommand(), reference, release=not wanted)
         self.engaged = wanted
         return chunk
@@ -165,17 +166,20 @@ class TeleopSession:
 
     def _start(self, stamp_ns: int, reference: Reference) -> tuple[Array, Twist]:
         """Row 0 and the twist there: what will be in force at stamp_ns."""
-        current = next((sent for sent in self._sent if sent.chunk.sequence == reference.sequence), None)
-        if current is not None and reference.producer_id == self._producer_id:
-            expected = current.chunk.sample(reference.stamp_ns)[self._arm.columns]
-            if np.max(np.abs(expected - reference.joints)) <= self._config.tolerance:
-                newest = self._sent[-1]
-                return newest.chunk.sample(stamp_ns), newest.twist(stamp_ns)
+        begun = [sent for sent in self._sent if sent.chunk.stamp_ns <= reference.stamp_ns]
+        if self._sent and (not begun or self._agree(begun[-1].chunk, reference)):
+            newest = self._sent[-1]
+            return newest.chunk.sample(stamp_ns), newest.twist_before(stamp_ns)
         row = np.empty(self._width)
         ahead = max(stamp_ns - reference.stamp_ns, 0) / NANOSECONDS
         row[self._arm.columns] = reference.joints + reference.velocity * ahead
         row[self._gripper.columns] = reference.gripper
         return row, Twist(*self._ik.twist(reference.joints, reference.velocity))
+
+    def _agree(self, chunk: ActionChunk, reference: Reference) -> bool:
+        """Does the controller follow the chunk?"""
+        error = chunk.sample(reference.stamp_ns)[self._arm.columns] - reference.joints
+        return bool(np.max(np.abs(error)) <= self._config.tolerance)
 
     def _next_row(self, row: Array, twist: Twist, opening: float) -> Array:
         dt = self._config.row_dt

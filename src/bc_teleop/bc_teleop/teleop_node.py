@@ -49,8 +49,7 @@ class TeleopNode(BcLifecycleNode):
         self.parameter("max_age", 0.2, "older observations count as not seen [s]")
         self.parameter("seed", 0, "of the scripted expert")
         self.parameter("await_recording", False, "the scripted expert begins when the recorder records")
-        self.parameter("lockstep", False, "the simulation waits for this node at every tick")
-        self.parameter("participant", "teleop", "this node's name in lock step")
+        self.parameter("lockstep", False, "the simulation waits for this node, by its name, at every tick")
         self._state: ControllerState | None = None
         self._mode: ControlMode | None = None
         self._odometry: Odometry | None = None
@@ -173,7 +172,7 @@ class TeleopNode(BcLifecycleNode):
         self._tick_ns = tick_ns
         if self.active:
             self._step(tick_ns)
-        done = TickDone(participant=self.value("participant"), sequence=self._session.sequence)
+        done = TickDone(participant=self.get_name(), sequence=self._session.sequence)
         done.header.stamp = to_stamp(tick_ns)
         self._tick_done.publish(done)
 

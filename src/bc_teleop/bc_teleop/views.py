@@ -56,8 +56,6 @@ def reference_view(state: ControllerState, mode: ControlMode | None, groups: tup
         gripper=float(state.gripper_reference),
         mode_epoch=int(newest.epoch if newest is not None else state.mode_epoch),
         stopped=(newest.mode if newest is not None else state.mode) == ControlMode.STOPPED,
-        producer_id=int(state.producer_id),
-        sequence=int(state.sequence),
     )
 
 

@@ -4,19 +4,20 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.interpolate import BPoly
 from scipy.spatial.transform import Rotation
 
 from bc_teleop.command import Array, Pose
 
 
-def quintic(duration: float, start: Array, velocity: Array, end: Array) -> BPoly:
+def quintic(duration: float, start: npt.ArrayLike, velocity: npt.ArrayLike, end: npt.ArrayLike) -> BPoly:
     """Polynomial of degree 5 over [0, duration]: from `start` with `velocity`, to rest at `end`; no acceleration at
     either end. Minimum jerk for these boundary values (Flash and Hogan 1985). All vectors of equal shape.
     """
-    start, velocity, end = (np.asarray(vector, dtype=np.float64) for vector in (start, velocity, end))
-    zero = np.zeros_like(start)
-    return BPoly.from_derivatives([0.0, duration], [[start, velocity, zero], [end, zero, zero]])
+    first, rate, last = (np.asarray(vector, dtype=np.float64) for vector in (start, velocity, end))
+    zero = np.zeros_like(first)
+    return BPoly.from_derivatives([0.0, duration], [[first, rate, zero], [last, zero, zero]])
 
 
 def at(profile: BPoly, time: float) -> tuple[Array, Array]:

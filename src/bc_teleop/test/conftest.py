@@ -1,0 +1,32 @@
+"""What the tests of teleoperation share: the Panda's files, its kinematics, its layout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bc_controllers import Robot, load_robot
+from bc_core.contract import Contract
+from bc_teleop.ik import DifferentialIk
+
+CONFIG = Path(__file__).resolve().parents[3] / "config"
+
+
+@pytest.fixture(scope="session")
+def config_folder() -> Path:
+    return CONFIG
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
+
+
+@pytest.fixture(scope="session")
+def robot() -> Robot:
+    return load_robot(CONFIG / "robots" / "panda.yaml")
+
+
+@pytest.fixture
+def ik(robot: Robot) -> DifferentialIk:
+    return DifferentialIk(robot.urdf, robot.arm, robot.tcp, np.array(robot.home))

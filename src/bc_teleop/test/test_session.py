@@ -1,0 +1,225 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bc_controllers import Robot
+from bc_core.chunks import ActionChunk, ActionGroup, Space
+from bc_core.contract import Contract
+from bc_core.errors import BcError
+from bc_teleop.command import DeviceCommand
+from bc_teleop.ik import DifferentialIk
+from bc_teleop.limiter import TwistLimits
+from bc_teleop.session import Reference, SessionConfig, TeleopSession
+
+MS = 1_000_000
+PERIOD = 50 * MS
+PRODUCER = 77
+FORWARD = DeviceCommand(enabled=True, linear=np.array([0.2, 0.0, 0.0]))
+
+
+class Follower:
+    """A controller that does what chunks say: the newest one that has begun is in force."""
+
+    def __init__(self, session: TeleopSession, joints: np.ndarray) -> None:
+        self.session, self.now = session, 10_000 * MS
+        self.chunks: list[ActionChunk] = []
+        self.reference = Reference(self.now, joints, np.zeros(len(joints)), 0.08, 3)
+        self.rows: list[np.ndarray] = []
+
+    def period(self, command: DeviceCommand) -> ActionChunk | None:
+        chunk = self.session.step(self.now, command, self.reference)
+        if chunk is not None:
+            self.chunks.append(chunk)
+        for _ in range(PERIOD // MS):
+            self.now += MS
+            self._follow()
+        return chunk
+
+    def _follow(self) -> None:
+        begun = [chunk for chunk in self.chunks if chunk.stamp_ns <= self.now]
+        if not begun:
+            self.reference = dataclasses.replace(self.reference, stamp_ns=self.now)
+            return
+        row = begun[-1].sample(self.now)
+        velocity = (row[:7] - self.reference.joints) / 1e-3
+        self.reference = Reference(self.now, row[:7], velocity, float(row[7]), 4)
+        self.rows.append(row)
+
+
+def make(ik: DifferentialIk, contract: Contract, **settings: object) -> TeleopSession:
+    return TeleopSession(ik, contract.groups, "teleop", PRODUCER, SessionConfig(**settings))
+
+
+@pytest.fixture
+def follower(ik: DifferentialIk, contract: Contract, robot: Robot) -> Follower:
+    return Follower(make(ik, contract), np.array(robot.home))
+
+
+@pytest.mark.parametrize("lead", [0.0, 0.02, 0.06])
+def test_the_reference_goes_on_without_a_step(
+    ik: DifferentialIk, contract: Contract, robot: Robot, lead: float
+) -> None:
+    follower = Follower(make(ik, contract, lead=lead), np.array(robot.home))
+    follower.period(DeviceCommand())
+    for number in range(40):
+        turn = 1.0 if number % 20 < 10 else -1.0  # a hand that reverses
+        follower.period(DeviceCommand(True, np.array([0.2 * turn, 0.1, 0.0]), np.array([0.0, 0.0, turn])))
+    rows = np.stack(follower.rows)[:, :7]
+    assert len({chunk.sequence for chunk in follower.chunks}) == 40
+    assert np.abs(np.diff(rows, axis=0)).max() <= ik.model.velocityLimit.max() * 1e-3 + 1e-9
+    moved = ik.forward(rows[-1]).position - ik.forward(np.array(robot.home)).position
+    assert moved[1] == pytest.approx(0.2, abs=0.02)
+
+
+def test_every_chunk_begins_where_the_one_before_is_then(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    for _ in range(10):
+        follower.period(FORWARD)
+    for before, after in zip(follower.chunks, follower.chunks[1:], strict=False):
+        np.testing.assert_array_equal(after.actions[0], before.sample(after.stamp_ns))
+
+
+def test_chunks_have_the_form_of_the_protocol(follower: Follower, contract: Contract) -> None:
+    follower.period(DeviceCommand())
+    first, second = follower.period(FORWARD), follower.period(FORWARD)
+    assert first is not None and second is not None
+    assert first.actions.shape == (4, contract.width) and first.dt_ns == PERIOD
+    assert (first.sequence, second.sequence) == (1, 2)
+    assert (first.mode_epoch, second.mode_epoch) == (3, 4)  # as the controller's state says
+    assert first.groups == contract.groups and first.producer_id == PRODUCER and not first.release
+
+
+def test_taking_over_from_a_moving_reference_keeps_its_speed(
+    ik: DifferentialIk, contract: Contract, robot: Robot
+) -> None:
+    home, velocity = np.array(robot.home), np.array([0.2, 0.1, 0.0, 0.1, 0.0, 0.1, 0.0])
+    session = make(ik, contract, lead=0.02)
+    session.step(0, DeviceCommand(), Reference(0, home, velocity, 0.05, 1))
+    chunk = session.step(PERIOD, DeviceCommand(enabled=True), Reference(PERIOD, home, velocity, 0.05, 1))
+    assert chunk is not None
+    np.testing.assert_allclose(chunk.actions[0], [*(home + 0.02 * velocity), 0.05])
+    linear, _ = ik.twist(home, velocity)
+    first = ik.forward(chunk.actions[1][:7]).position - ik.forward(chunk.actions[0][:7]).position
+    assert np.linalg.norm(first / 0.05 - linear) < 5.0 * 0.05 + 0.02  # one acceleration step at most
+
+
+def test_letting_go_brings_the_robot_to_rest_and_gives_the_lease_back(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    for _ in range(10):
+        follower.period(FORWARD)
+    last = follower.period(DeviceCommand())
+    assert last is not None and last.release and last.horizon >= 3
+    np.testing.assert_allclose(last.actions[-1], last.actions[-2], atol=1e-3)
+    assert not follower.session.engaged
+    assert follower.period(DeviceCommand()) is None
+
+
+def test_a_dead_man_held_from_the_start_moves_nothing(follower: Follower) -> None:
+    assert follower.period(FORWARD) is None
+    assert "let the dead-man go" in follower.session.message
+    follower.period(DeviceCommand())
+    assert follower.period(FORWARD) is not None
+
+
+def test_after_a_stop_the_dead_man_must_be_pressed_anew(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    assert follower.period(FORWARD) is not None
+    follower.reference = dataclasses.replace(follower.reference, stopped=True)
+    assert follower.session.step(follower.now, FORWARD, follower.reference) is None
+    assert "stopped" in follower.session.message
+    running = dataclasses.replace(follower.reference, stopped=False)
+    assert follower.session.step(follower.now, FORWARD, running) is None
+    follower.session.step(follower.now, DeviceCommand(), running)
+    assert follower.session.step(follower.now, FORWARD, running) is not None
+
+
+@pytest.mark.parametrize("age_ms", [201, -201])
+def test_an_old_controller_state_stops_the_chunks(follower: Follower, age_ms: int) -> None:
+    follower.period(DeviceCommand())
+    assert follower.period(FORWARD) is not None
+    assert follower.session.step(follower.reference.stamp_ns + age_ms * MS, FORWARD, follower.reference) is None
+    assert "controller" in follower.session.message
+
+
+def test_without_a_controller_nothing_is_sent(follower: Follower) -> None:
+    follower.session.step(0, DeviceCommand(), None)
+    assert follower.session.step(0, FORWARD, None) is None
+    assert "no controller state" in follower.session.message
+
+
+def test_a_limited_reference_is_taken_up_where_it_is(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    follower.period(FORWARD)
+    behind = dataclasses.replace(follower.reference, joints=follower.reference.joints - 0.1, velocity=np.zeros(7))
+    chunk = follower.session.step(follower.now, FORWARD, behind)
+    assert chunk is not None
+    np.testing.assert_allclose(chunk.actions[0][:7], behind.joints)
+
+
+def test_a_refused_chunk_is_forgotten(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    follower.period(FORWARD)
+    follower.period(FORWARD)
+    in_force = follower.chunks[0]
+    follower.session.refused(2, disarm=False)
+    follower.reference = dataclasses.replace(follower.reference, joints=in_force.sample(follower.now)[:7])
+    chunk = follower.session.step(follower.now, FORWARD, follower.reference)
+    assert chunk is not None
+    np.testing.assert_allclose(chunk.actions[0], in_force.sample(follower.now))
+
+
+def test_another_hand_has_the_lease_so_this_one_waits(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    follower.period(FORWARD)
+    follower.session.refused(1, disarm=True)
+    assert follower.session.step(follower.now, FORWARD, follower.reference) is None
+    follower.session.step(follower.now, DeviceCommand(), follower.reference)
+    assert follower.session.step(follower.now, FORWARD, follower.reference) is not None
+
+
+def test_the_gripper_ramps_and_keeps_its_opening(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    for _ in range(4):
+        follower.period(DeviceCommand(enabled=True, gripper=0.0))
+    for _ in range(4):
+        follower.period(DeviceCommand(enabled=True))
+    openings = np.stack(follower.rows)[:, 7]
+    assert np.abs(np.diff(openings)).max() <= TwistLimits().gripper_velocity * 1e-3 + 1e-9
+    assert openings[-1] == pytest.approx(openings[-100])
+    assert openings[-1] < 0.08
+
+
+def test_an_opening_beyond_the_gripper_is_clipped(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    for _ in range(10):
+        follower.period(DeviceCommand(enabled=True, gripper=0.5))
+    assert follower.rows[-1][7] == pytest.approx(0.08)
+
+
+def test_speed_and_acceleration_of_the_tool_are_bounded(follower: Follower, ik: DifferentialIk) -> None:
+    follower.period(DeviceCommand())
+    for _ in range(8):
+        follower.period(DeviceCommand(True, np.array([0.0, 5.0, 0.0])))
+    positions = np.stack([ik.forward(row[:7]).position for row in follower.rows[::50]])
+    velocity = np.diff(positions, axis=0) / 0.05
+    limits = TwistLimits()
+    assert np.linalg.norm(velocity, axis=1).max() <= limits.linear_velocity * 1.02
+    assert np.abs(np.diff(velocity[:, 1])).max() <= limits.linear_acceleration * 0.05 * 1.05
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"rows": 2}, "rows"), ({"row_dt": 0.0}, "row_dt"), ({"lead": -0.1}, "lead")]
+)
+def test_settings_that_the_arbiter_would_refuse_are_refused_at_once(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(BcError, match=message):
+        SessionConfig(**settings)
+
+
+def test_a_layout_without_a_gripper_is_refused(ik: DifferentialIk, contract: Contract) -> None:
+    arm = tuple(group for group in contract.groups if group.space == Space.JOINT_POSITION)
+    with pytest.raises(BcError, match="GRIPPER"):
+        TeleopSession(ik, arm, "teleop", 1, SessionConfig())
+    pose = ActionGroup("pose", Space.CARTESIAN_POSE, (), 0, 7, "tool", "base")
+    with pytest.raises(BcError, match="JOINT_POSITION"):
+        TeleopSession(ik, (pose,), "teleop", 1, SessionConfig())
