@@ -15,7 +15,8 @@ from bc_core.report.style import BAND, FREE, FROZEN, GUIDED, MODE_NAMES, MUTED, 
 from bc_core.report.trials import Trial
 
 _BEFORE_S, _AFTER_S = 1.1, 1.1
-_LABELS = {"frozen": FROZEN, "guided": GUIDED, "free": FREE}
+# colour and size [pt]: where rows of several chunks meet, the smaller dots lie inside the larger ones
+_DOTS = {"free": (FREE, 6.4), "guided": (GUIDED, 4.4), "frozen": (FROZEN, 2.4)}
 
 
 def overlay_plot(trials: Sequence[Trial]) -> str:
@@ -24,8 +25,8 @@ def overlay_plot(trials: Sequence[Trial]) -> str:
         for axis, trial in zip(axes, trials, strict=True):
             _panel(axis, trial)
         handles = [
-            Line2D([], [], color=colour, marker="o", markersize=4, label=f"{name} rows")
-            for name, colour in _LABELS.items()
+            Line2D([], [], color=colour, marker="o", markersize=size, linewidth=0.6, label=f"{name} rows")
+            for name, (colour, size) in reversed(_DOTS.items())
         ]
         handles += [
             Line2D([], [], color=BAND, linewidth=7, label="reference in force"),
@@ -102,9 +103,13 @@ def _draw_chunk(axis: Axes, item: InForce, joint: int, centre: int) -> None:
     chunk = item.chunk
     seconds = (chunk.stamp_ns - centre + np.arange(chunk.horizon) * chunk.dt_ns) / NANOSECONDS
     values = chunk.actions[:, joint]
-    classes = row_classes(item)
+    classes = np.array(row_classes(item))
     axis.plot(seconds, values, color=MUTED, linewidth=0.6, alpha=0.7, zorder=2)
-    axis.scatter(seconds, values, c=[_LABELS[name] for name in classes], s=11, linewidths=0, zorder=2.5)
+    for layer, (name, (colour, size)) in enumerate(_DOTS.items()):
+        rows = classes == name
+        axis.plot(
+            seconds[rows], values[rows], "o", color=colour, markersize=size, markeredgewidth=0, zorder=2.1 + layer / 10
+        )
 
 
 def _reference(items: Sequence[InForce], joint: int, start: int, end: int) -> tuple[Array, Array]:
