@@ -92,7 +92,7 @@ class TeleopSession:
         self._producer_id = producer_id
         self._config = config
         self._sent: deque[_Sent] = deque(maxlen=8)
-        self._armed = False  # the dead-man was seen released since start, stop or refusal
+        self.armed = False  # the dead-man was seen released since start, stop or refusal
         self._last_ns = 0
         self.engaged = False
         self.sequence = 0
@@ -102,10 +102,10 @@ class TeleopSession:
         """The chunk to send now, if any. `message` says why a held dead-man has no effect."""
         blocked = self._blocked(now_ns, reference)
         if not command.enabled:
-            self._armed = True
+            self.armed = True
         elif blocked and reference is not None and reference.stopped:
-            self._armed = False  # leaving a stop must not start motion with a dead-man that is still held
-        wanted = command.enabled and self._armed
+            self.armed = False  # leaving a stop must not start motion with a dead-man that is still held
+        wanted = command.enabled and self.armed
         self.message = (blocked or ("" if wanted else "let the dead-man go first")) if command.enabled else ""
         if blocked or reference is None:
             self.engaged = False
@@ -123,7 +123,7 @@ class TeleopSession:
         """Chunk `sequence` was refused: go on from the reference; disarm: not before the dead-man is let go."""
         self._sent = deque((sent for sent in self._sent if sent.chunk.sequence < sequence), maxlen=self._sent.maxlen)
         if disarm:
-            self._armed = False
+            self.armed = False
             self.engaged = False
 
     def _blocked(self, now_ns: int, reference: Reference | None) -> str:

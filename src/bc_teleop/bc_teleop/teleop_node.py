@@ -67,7 +67,7 @@ class TeleopNode(BcLifecycleNode):
         settings = load_settings(Path(self.value("settings")), self.value("device"))
         contract = Contract.load(self.value("contract"))
         self._groups = contract.groups
-        self._session = self._make_session(contract, settings)
+        self.session = self._make_session(contract, settings)
         self._device = self._make_device(settings)
         period = contract.grid.dt if self._lockstep else self.value("period")
         if not 0.005 <= period <= 0.5:
@@ -156,7 +156,7 @@ class TeleopNode(BcLifecycleNode):
     def _on_ack(self, msg: ChunkAck) -> None:
         if msg.producer_id != self.process_id or msg.verdict != ChunkAck.REFUSED:
             return
-        self._session.refused(msg.sequence, disarm=msg.reason == ChunkAck.WRONG_SOURCE)
+        self.session.refused(msg.sequence, disarm=msg.reason == ChunkAck.WRONG_SOURCE)
         self.get_logger().warning(f"chunk {msg.sequence} refused: {msg.detail}", throttle_duration_sec=1.0)
 
     def _try_tick(self) -> None:
@@ -172,7 +172,7 @@ class TeleopNode(BcLifecycleNode):
         self._tick_ns = tick_ns
         if self.active:
             self._step(tick_ns)
-        done = TickDone(participant=self.get_name(), sequence=self._session.sequence)
+        done = TickDone(participant=self.get_name(), sequence=self.session.sequence)
         done.header.stamp = to_stamp(tick_ns)
         self._tick_done.publish(done)
 
@@ -215,16 +215,16 @@ class TeleopNode(BcLifecycleNode):
 
     def _send(self, now_ns: int, command: DeviceCommand) -> None:
         reference = None if self._state is None else reference_view(self._state, self._mode, self._groups)
-        chunk = self._session.step(now_ns, command, reference)
+        chunk = self.session.step(now_ns, command, reference)
         if chunk is not None:
             self._commands.publish(chunk_to_msg(chunk))
-        if self._session.message:
-            self.get_logger().warning(self._session.message, throttle_duration_sec=2.0)
-        self._diagnostics.report(Level.WARN if self._session.message else Level.OK, self._session.message)
+        if self.session.message:
+            self.get_logger().warning(self.session.message, throttle_duration_sec=2.0)
+        self._diagnostics.report(Level.WARN if self.session.message else Level.OK, self.session.message)
 
     def _let_go(self) -> None:
         """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""
-        if self._session.engaged:
+        if self.session.engaged:
             self._send(self._tick_ns if self._lockstep else self._now_ns(), DeviceCommand())
 
 

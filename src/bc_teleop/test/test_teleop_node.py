@@ -1,0 +1,271 @@
+"""teleop_node in a real graph of its own domain, against a controller that the test plays."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Joy
+
+from bc_controllers import Robot
+from bc_core.errors import BcError
+from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
+from bc_msgs.srv import ChangeMode
+from bc_nodes import qos
+from bc_nodes.convert import chunk_from_msg, to_ns, to_stamp
+from bc_teleop.teleop_node import TeleopNode
+
+DOMAIN = 147
+TICK = 50_000_000
+PATIENCE = 20.0  # [s] before a message counts as missing; never waited for in a test that passes
+
+
+class Graph:
+    """The node under test, and a peer that publishes what a robot would and collects what comes."""
+
+    def __init__(self, panda: Robot, config: Path, **parameters: Any) -> None:
+        self.robot = panda
+        rclpy.init(args=self._arguments(config, parameters), domain_id=DOMAIN)
+        self.peer = Node("peer")
+        self.chunks: list[ActionChunk] = []
+        self.done: list[TickDone] = []
+        self.peer.create_subscription(ActionChunk, "command/human", self.chunks.append, qos.RECORD)
+        self.peer.create_subscription(TickDone, "sim/tick_done", self.done.append, qos.RECORD)
+        self.publishers = {
+            "controller/state": self.peer.create_publisher(ControllerState, "controller/state", qos.STATE),
+            "controller/ack": self.peer.create_publisher(ChunkAck, "controller/ack", qos.EVENT),
+            "object/odometry": self.peer.create_publisher(Odometry, "object/odometry", qos.SENSOR_OUT),
+            "task/state": self.peer.create_publisher(TaskState, "task/state", qos.STATE),
+            "episode/status": self.peer.create_publisher(EpisodeStatus, "episode/status", qos.STATE),
+            "joy": self.peer.create_publisher(Joy, "joy", qos.SENSOR_OUT),
+        }
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.peer)
+        self.node = TeleopNode()
+        self.executor.add_node(self.node)
+
+    @staticmethod
+    def _arguments(config: Path, parameters: dict[str, Any]) -> list[str]:
+        device = parameters.get("device", "scripted")
+        values = {
+            "robot": config / "robots" / "panda.yaml",
+            "contract": config / "contracts" / "panda_conveyor.yaml",
+            "settings": config / "teleop" / f"{device}.yaml",
+        } | parameters
+        assignments = [
+            f"{name}:={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()
+        ]
+        return ["--ros-args", *(part for assignment in assignments for part in ("-p", assignment))]
+
+    def up(self) -> None:
+        """Bring the node up and wait until both sides know each other."""
+        self.node.bring_up()
+        wanted = [publisher for topic, publisher in self.publishers.items() if topic != "joy"]
+        self.spin_until(lambda: all(publisher.get_subscription_count() for publisher in wanted))
+        self.spin_until(lambda: self.peer.count_publishers("command/human") > 0)
+
+    def spin_until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "what was waited for did not come"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, times: int) -> None:
+        for _ in range(times):
+            self.executor.spin_once(timeout_sec=0.01)
+
+    def state(self, stamp_ns: int, **fields: Any) -> ControllerState:
+        """A controller that stands at the robot's home."""
+        home = list(self.robot.home)
+        msg = ControllerState(
+            mode=ControlMode.HOLD,
+            mode_epoch=1,
+            joint_names=list(self.robot.arm),
+            position=home,
+            velocity=[0.0] * 7,
+            position_reference=home,
+            velocity_reference=[0.0] * 7,
+            gripper_position=0.08,
+            gripper_reference=0.08,
+        )
+        msg.header.stamp = to_stamp(stamp_ns)
+        msg.header.frame_id = "panda_link0"
+        msg.tcp.position.x, msg.tcp.position.z, msg.tcp.orientation.x = 0.3, 0.5, 1.0
+        msg.tcp.orientation.w = 0.0
+        for name, value in fields.items():
+            setattr(msg, name, value)
+        return msg
+
+    def publish_tick(self, tick: int, seed: int, elapsed: float, **outcome: bool) -> None:
+        """Everything that the simulation publishes at a tick; the task's state comes first, the odometry last."""
+        stamp = to_stamp(tick * TICK)
+        task = TaskState(task="conveyor_pick", seed=seed, elapsed=elapsed, **outcome)
+        odometry = Odometry(child_frame_id="object")
+        odometry.pose.pose.position.x, odometry.pose.pose.position.y, odometry.pose.pose.position.z = 0.5, -0.3, 0.12
+        odometry.twist.twist.linear.y = 0.1
+        task.header.stamp = odometry.header.stamp = stamp
+        self.publishers["task/state"].publish(task)
+        self.publishers["controller/state"].publish(self.state(tick * TICK))
+        self.publishers["object/odometry"].publish(odometry)
+
+    def close(self) -> None:
+        self.executor.remove_node(self.node)
+        self.node.close()
+        self.node.destroy_node()
+        self.peer.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown()
+
+
+@pytest.fixture
+def graph(robot: Robot, config_folder: Path) -> Iterator[Callable[..., Graph]]:
+    graphs: list[Graph] = []
+
+    def make(**parameters: Any) -> Graph:
+        graphs.append(Graph(robot, config_folder, **parameters))
+        return graphs[-1]
+
+    yield make
+    for made in graphs:
+        made.close()
+
+
+def test_in_lock_step_every_tick_is_answered_from_its_own_observations(graph: Callable[..., Graph]) -> None:
+    world = graph(lockstep=True, seed=3)
+    world.up()
+    for tick in range(20, 40):
+        world.publish_tick(tick, seed=1, elapsed=(tick - 20) * 0.05)
+        world.spin_until(lambda tick=tick: bool(world.done) and to_ns(world.done[-1].header.stamp) == tick * TICK)
+    assert len(world.done) == 20
+    assert {done.participant for done in world.done} == {"teleop"}
+    world.spin_until(lambda: bool(world.chunks) and world.chunks[-1].sequence == world.done[-1].sequence)
+    first = chunk_from_msg(world.chunks[0])
+    assert first.stamp_ns % TICK == 0 and first.horizon >= 3 and first.producer == "teleop"
+    assert first.producer_id == world.node.process_id
+    assert list(first.actions[0][:7]) == pytest.approx(world.robot.home)
+    assert [chunk.sequence for chunk in world.chunks] == list(range(1, len(world.chunks) + 1))
+
+
+def test_time_stands_still_until_the_recorder_records(graph: Callable[..., Graph]) -> None:
+    world = graph(lockstep=True, await_recording=True)
+    world.up()
+    world.publish_tick(20, seed=1, elapsed=0.0)
+    world.spin(20)
+    assert world.done == []
+    world.publishers["episode/status"].publish(EpisodeStatus(state=EpisodeStatus.RECORDING))
+    world.spin_until(lambda: len(world.done) == 1)
+
+
+def test_a_decided_episode_ends_with_a_release(graph: Callable[..., Graph]) -> None:
+    world = graph(lockstep=True)
+    world.up()
+    for tick in range(20, 36):
+        world.publish_tick(tick, seed=1, elapsed=(tick - 20) * 0.05)
+        world.spin_until(lambda tick=tick: bool(world.done) and to_ns(world.done[-1].header.stamp) == tick * TICK)
+    world.publish_tick(36, seed=1, elapsed=0.8, success=True)
+    world.spin_until(lambda: bool(world.chunks) and world.chunks[-1].release)
+    world.publish_tick(37, seed=1, elapsed=0.85, success=True)
+    world.spin_until(lambda: to_ns(world.done[-1].header.stamp) == 37 * TICK)
+    assert world.done[-1].sequence == world.chunks[-1].sequence
+
+
+def joystick(graph: Graph, dead_man: int, stick: float, resume: int = 0) -> None:
+    """Publish a reading of the pad of config/teleop/joy.yaml, and the controller's state with it."""
+    buttons = [0] * 9
+    buttons[4], buttons[5] = dead_man, resume
+    graph.publishers["controller/state"].publish(graph.state(graph.peer.get_clock().now().nanoseconds))
+    graph.publishers["joy"].publish(Joy(axes=[0.0, stick, 0.0, 0.0, 0.0], buttons=buttons))
+
+
+def test_a_joystick_drives_and_letting_go_releases(graph: Callable[..., Graph]) -> None:
+    world = graph(device="joy")
+    world.up()
+    world.spin_until(lambda: world.publishers["joy"].get_subscription_count() > 0)
+
+    def drive(dead_man: int, until: Callable[[], bool]) -> None:
+        def turn() -> bool:
+            joystick(world, dead_man, 1.0)
+            return until()
+
+        world.spin_until(turn)
+
+    drive(0, lambda: world.node.session.armed)
+    drive(1, lambda: len(world.chunks) >= 3)
+    chunk = chunk_from_msg(world.chunks[0])
+    assert not chunk.release and chunk.horizon >= 3
+    assert abs(chunk.actions[-1][:7] - chunk.actions[0][:7]).max() > 1e-3
+    drive(0, lambda: world.chunks[-1].release)
+
+
+def test_a_button_asks_the_controller(graph: Callable[..., Graph]) -> None:
+    world = graph(device="joy")
+    asked: list[int] = []
+
+    def answer(request: ChangeMode.Request, response: ChangeMode.Response) -> ChangeMode.Response:
+        asked.append(request.request)
+        response.success = True
+        return response
+
+    world.peer.create_service(ChangeMode, "controller/change_mode", answer)
+    world.up()
+    world.spin_until(lambda: world.node.count_services("controller/change_mode") > 0)
+    world.spin_until(lambda: world.publishers["joy"].get_subscription_count() > 0)
+
+    def press() -> bool:
+        joystick(world, 0, 0.0, resume=len(asked) == 0)
+        return bool(asked)
+
+    world.spin_until(press)
+    assert asked == [ChangeMode.Request.RESUME]
+
+
+def test_deactivating_gives_the_lease_back(graph: Callable[..., Graph]) -> None:
+    world = graph(lockstep=True)
+    world.up()
+    for tick in range(20, 36):
+        world.publish_tick(tick, seed=1, elapsed=(tick - 20) * 0.05)
+        world.spin_until(lambda tick=tick: bool(world.done) and to_ns(world.done[-1].header.stamp) == tick * TICK)
+    assert world.node.session.engaged
+    world.node.trigger_deactivate()
+    world.spin_until(lambda: world.chunks[-1].release)
+    sent = len(world.chunks)
+    world.publish_tick(36, seed=1, elapsed=0.8)
+    world.spin_until(lambda: to_ns(world.done[-1].header.stamp) == 36 * TICK)
+    assert len(world.chunks) == sent
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"device": "spacemouse"}, "spacemouse"),
+        ({"robot": "nowhere.yaml"}, r"nowhere\.yaml"),
+        ({"contract": "nowhere.yaml"}, r"nowhere\.yaml"),
+        ({"rows": 2}, "rows"),
+        ({"period": 2.0}, "period"),
+    ],
+)
+def test_a_wrong_parameter_is_one_clear_error(
+    graph: Callable[..., Graph], parameters: dict[str, Any], message: str
+) -> None:
+    world = graph(**parameters)
+    with pytest.raises(BcError, match=message):
+        world.node.bring_up()
+
+
+def test_another_robots_joints_are_an_error(graph: Callable[..., Graph]) -> None:
+    world = graph()
+    world.up()
+    stranger = world.state(world.peer.get_clock().now().nanoseconds, joint_names=[f"ur_{i}" for i in range(7)])
+
+    def spin() -> bool:
+        stranger.header.stamp = world.peer.get_clock().now().to_msg()
+        world.publishers["controller/state"].publish(stranger)
+        return False
+
+    with pytest.raises(BcError, match="panda_joint1"):
+        world.spin_until(spin)
