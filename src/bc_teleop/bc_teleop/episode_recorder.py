@@ -12,7 +12,7 @@ from rclpy.serialization import serialize_message
 from bc_core.contract import Contract
 from bc_core.episode_writer import OUTCOMES, RecordingError
 from bc_core.errors import BcError
-from bc_msgs.msg import EpisodeOutcome, EpisodeStatus, TickDone
+from bc_msgs.msg import EpisodeOutcome, EpisodeStatus, TaskState, TickDone
 from bc_msgs.srv import StartEpisode, StopEpisode
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
@@ -20,13 +20,15 @@ from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_teleop.raw_topics import Arrival, RawTopics
-from bc_teleop.recorded_stream import header_stamp
+from bc_teleop.recorded_stream import RecordedStream, header_stamp
 from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, EpisodeRequest, RecorderSettings
 
 TICK_TOPIC = "task/state"  # lock step: published once at every tick
 FLUSH_PERIOD = 0.5  # [s]
 STALL = 1.0  # [s] after which a tick is answered though samples are missing
-PAUSE = 0.002  # [s] between two looks for messages while a service waits for them
+POLL_PERIOD = 0.05  # [s]; every wake-up costs, and no queue fills in this time
+TICK_PATIENCE = 0.02  # [s] of waiting for the rest of a tick at once; then the poll timer does
+PAUSE = 0.0005  # [s] between two looks for messages while waiting for them
 MEBIBYTE = 1 << 20
 
 
@@ -66,7 +68,7 @@ class EpisodeRecorder(BcLifecycleNode):
         )
         self._lockstep, self._simulated = self.value("lockstep"), self.value("use_sim_time")
         recording = EpisodeRecording(contract, settings)
-        self._topics = RawTopics(self, self._on_arrivals, self._on_lost)
+        self._topics = RawTopics(self)
         for stream in recording.streams.values():
             if stream.name != OUTCOME_TOPIC:  # this node's own: written, not listened to
                 profile = qos.LATCHED if stream.latched else qos.RECORD
@@ -80,7 +82,11 @@ class EpisodeRecorder(BcLifecycleNode):
         self._diagnostics = Diagnostics(self)
         self.create_service(StartEpisode, "episode/start", self._on_start)
         self.create_service(StopEpisode, "episode/stop", self._on_stop)
-        self.create_timer(FLUSH_PERIOD, self._on_flush, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(POLL_PERIOD, self._poll, clock=steady)
+        self.create_timer(FLUSH_PERIOD, self._on_flush, clock=steady)
+        if self._lockstep:  # the simulation stands still from its tick's TaskState on: do not wait for the timer
+            self.create_subscription(TaskState, TICK_TOPIC, self._on_tick, qos.RECORD, raw=True)
         self._recording = recording
 
     def deactivate(self) -> None:
@@ -91,26 +97,37 @@ class EpisodeRecorder(BcLifecycleNode):
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
-    def _on_arrivals(self, arrivals: list[Arrival]) -> None:
-        """Record messages in the order in which they arrived."""
+    def _poll(self) -> None:
+        """Record what has arrived since the last time, in the order in which it did."""
         recording = self._recording
         if recording is None:
             return
-        for arrival in arrivals:
-            stream = recording.streams[arrival.topic]
-            if self._lockstep and (stream.is_periodic or stream.name == TICK_TOPIC):
-                stamp_ns = header_stamp(arrival.data)
-                self._simulated_ns = max(self._simulated_ns, stamp_ns)
-                if stream.name == TICK_TOPIC:
-                    self._tick_ns, self._tick_since = stamp_ns, time.monotonic()
+        for arrival in self._topics.take_all():
+            if self._lockstep:
+                self._follow_time(recording.streams[arrival.topic], arrival.data)
+            if arrival.missing:
+                recording.count_lost(arrival.topic, arrival.missing)
+                self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
             try:
                 recording.receive(arrival.topic, self._reception_ns(arrival), arrival.data)
             except RecordingError as error:
                 self._report_end(error)
         self._answer_tick(recording)
 
+    def _on_tick(self, data: bytes) -> None:
+        """Lock step: a tick has come; the little that may still be under way is waited for."""
+        self._pump_until(lambda: self._tick_ns is None, TICK_PATIENCE)
+
+    def _follow_time(self, stream: RecordedStream, data: bytes) -> None:
+        """Lock step: /clock may lag behind the data, so the newest stamp of an observation or a tick is the time."""
+        if stream.name == TICK_TOPIC:
+            self._tick_ns, self._tick_since = header_stamp(data), time.monotonic()
+        elif not stream.is_periodic:
+            return
+        self._simulated_ns = max(self._simulated_ns, header_stamp(data))
+
     def _reception_ns(self, arrival: Arrival) -> int:
-        """On the ROS clock. In lock step /clock may lag behind the data: there the newest stamp is the time."""
+        """On the ROS clock: in real time as the middleware noted it."""
         return arrival.received_ns if not (self._lockstep or self._simulated) else self._now_ns()
 
     def _now_ns(self) -> int:
@@ -131,17 +148,15 @@ class EpisodeRecorder(BcLifecycleNode):
         self._ticks_done.publish(done)
         self._tick_ns = None
 
-    def _on_lost(self, topic: str, messages: int) -> None:
-        if self._recording is not None:
-            self._recording.count_lost(topic, messages)
-            self.get_logger().warning(self._recording.message, throttle_duration_sec=5.0)
-
     def _on_flush(self) -> None:
         recording = self._recording
         if recording is None:
             return
-        self._topics.take_all()
-        self._answer_tick(recording)
+        self._poll()
+        for topic in self._topics.adapt():
+            self.get_logger().warning(
+                f"'{topic}' is offered best effort only: what is lost on the way is not sent again"
+            )
         try:
             recording.flush(self._now_ns())
         except RecordingError as error:
@@ -181,7 +196,7 @@ class EpisodeRecorder(BcLifecycleNode):
         if self._lockstep:
             self._pump_until(lambda: self._tick_ns is None, STALL)
         else:
-            self._topics.take_all()
+            self._poll()
         try:
             ended = self._stop(recording, OUTCOMES[request.outcome], request.reason, request.discard)
         except BcError as error:
@@ -209,7 +224,7 @@ class EpisodeRecorder(BcLifecycleNode):
     def _end(self, reason: str) -> None:
         """Close an episode that is under way: it is kept, as aborted."""
         if self._recording is not None and self._recording.is_recording:
-            self._topics.take_all()
+            self._poll()
         if self._recording is not None and self._recording.is_recording:
             try:
                 self._stop(self._recording, "aborted", reason)
@@ -242,10 +257,10 @@ class EpisodeRecorder(BcLifecycleNode):
         self._statuses.publish(status)
 
     def _pump_until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Take messages until a condition holds or time is up: a service's callback keeps the executor."""
+        """Take messages until a condition holds or time is up; meanwhile the executor does nothing else."""
         deadline = time.monotonic() + seconds
         while True:
-            self._topics.take_all()
+            self._poll()
             if condition() or time.monotonic() > deadline:
                 return
             time.sleep(PAUSE)

@@ -1,41 +1,58 @@
 """Subscriptions that hand over serialized messages, of all topics together and in order of arrival."""
 
-from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from rclpy.event_handler import QoSMessageLostInfo, QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from bc_core.errors import BcError
+from bc_teleop.sequence_audit import SequenceAudit
 
 
 class Arrival(NamedTuple):
-    """A serialized message; received_ns: when the middleware received it, on the system clock."""
+    """A serialized message.
+
+    received_ns: when the middleware received it, on the system clock. missing: messages of its publisher that were lost
+    since the one before.
+    """
 
     received_ns: int
     topic: str
     data: bytes
+    missing: int
+
+
+class PolledGroup(CallbackGroup):
+    """Entities that the executor leaves alone: whoever made them asks them for data."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        """Nothing begins, nothing ends."""
 
 
 class RawTopics:
-    """One subscription per topic. Whenever one of them has a message, what all of them have is taken at once.
+    """One subscription per topic, taken from by `take_all`.
 
-    rclpy's executor takes one message per subscription and wake-up: a topic of 200 Hz beside one of 20 Hz would fall
-    behind until its queue overflows. Taken together, messages also keep their order across topics.
-
-    A publisher that offers best effort (most camera drivers do) is subscribed to as such.
+    rclpy's executor takes one message per subscription and wake-up, and a wake-up costs it most of a millisecond: a
+    topic of 200 Hz beside one of 20 Hz falls behind until its queue overflows, or the machine is busy with waking up.
+    Polled together, messages cost little and keep their order across topics; the middleware notes when each arrived.
     """
 
-    def __init__(
-        self, node: Node, on_arrivals: Callable[[list[Arrival]], None], on_lost: Callable[[str, int], None]
-    ) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._on_arrivals, self._on_lost = on_arrivals, on_lost
+        self._group = PolledGroup()
         self._subscriptions: dict[str, Subscription] = {}
+        self._profiles: dict[str, QoSProfile] = {}
+        self._audits: dict[str, SequenceAudit] = {}
 
     @property
     def resolved_names(self) -> dict[str, str]:
@@ -44,53 +61,61 @@ class RawTopics:
 
     def add(self, topic: str, type_name: str, profile: QoSProfile) -> None:
         """Subscribe. BcError: the type's package is not installed."""
-        callbacks = SubscriptionEventCallbacks(
-            message_lost=partial(self._count_lost, topic),
-            incompatible_qos=partial(self._take_what_is_offered, topic, type_name, profile),
-        )
+        self._subscribe(topic, _message_class(type_name), profile)
 
-        def on_message(data: bytes, info: dict[str, Any]) -> None:
-            self._take([Arrival(info["received_timestamp"], topic, data)])
-
-        self._subscriptions[topic] = self._node.create_subscription(
-            _message_class(type_name), topic, on_message, profile, raw=True, event_callbacks=callbacks
-        )
-
-    def take_all(self) -> None:
-        """Hand over everything that has arrived."""
-        self._take([])
-
-    def _take(self, arrivals: list[Arrival]) -> None:
+    def take_all(self) -> list[Arrival]:
+        """Everything that has arrived since the last call."""
+        arrivals = []
         for topic, subscription in self._subscriptions.items():
-            handle, message_class = subscription.handle, subscription.msg_type
-            while (taken := handle.take_message(message_class, True)) is not None:
+            take, message_class = subscription.handle.take_message, subscription.msg_type
+            while (taken := take(message_class, True)) is not None:
                 data, info = taken
-                arrivals.append(Arrival(info["received_timestamp"], topic, data))
+                missing = self._missing(topic, info["publication_sequence_number"])
+                arrivals.append(Arrival(info["received_timestamp"], topic, data, missing))
         arrivals.sort(key=lambda arrival: arrival.received_ns)
-        self._on_arrivals(arrivals)
+        return arrivals
 
-    def _count_lost(self, topic: str, event: QoSMessageLostInfo) -> None:
-        self._on_lost(topic, event.total_count_change)
+    def adapt(self) -> list[str]:
+        """Subscribe anew, best effort, where a publisher offers no more (most camera drivers do not).
 
-    def _take_what_is_offered(
-        self, topic: str, type_name: str, profile: QoSProfile, event: QoSRequestedIncompatibleQoSInfo
-    ) -> None:
-        """A publisher offers less than was asked for: ask for less, for rather some data than none."""
-        if event.last_policy_kind != QoSPolicyKind.RELIABILITY or profile.reliability != ReliabilityPolicy.RELIABLE:
-            self._node.get_logger().error(f"a publisher on '{topic}' offers incompatible QoS: it is not recorded")
-            return
-        self._node.get_logger().warning(
-            f"a publisher on '{topic}' offers best effort only: messages may be lost unseen"
+        Returns these topics: what is lost on them is not sent again.
+        """
+        weakened = []
+        for topic, profile in self._profiles.items():
+            if profile.reliability != ReliabilityPolicy.RELIABLE:
+                continue
+            offers = self._node.get_publishers_info_by_topic(self._subscriptions[topic].topic_name)
+            if any(offer.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for offer in offers):
+                weakened.append(topic)
+        for topic in weakened:
+            old, profile = self._subscriptions[topic], self._profiles[topic]
+            weaker = QoSProfile(
+                history=profile.history,
+                depth=profile.depth,
+                durability=profile.durability,
+                reliability=ReliabilityPolicy.BEST_EFFORT,
+            )
+            self._subscribe(topic, old.msg_type, weaker)
+            self._node.destroy_subscription(old)
+        return weakened
+
+    def _subscribe(self, topic: str, message_class: type[Any], profile: QoSProfile) -> None:
+        self._subscriptions[topic] = self._node.create_subscription(
+            message_class,
+            topic,
+            lambda data: None,  # never called: see PolledGroup
+            profile,
+            raw=True,
+            callback_group=self._group,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
-        old = self._subscriptions.pop(topic)
-        weaker = QoSProfile(
-            history=profile.history,
-            depth=profile.depth,
-            durability=profile.durability,
-            reliability=ReliabilityPolicy.BEST_EFFORT,
-        )
-        self.add(topic, type_name, weaker)
-        self._node.destroy_subscription(old)
+        self._profiles[topic] = profile
+        self._audits[topic] = SequenceAudit()
+
+    def _missing(self, topic: str, sequence: int | None) -> int:
+        if sequence is None:  # a middleware that does not count
+            return 0
+        return self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(topic))
 
 
 def _message_class(type_name: str) -> type[Any]:

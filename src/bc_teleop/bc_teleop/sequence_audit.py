@@ -1,0 +1,37 @@
+"""Messages that never arrived, found by the numbers that publishers give them.
+
+The middleware's own "message lost" event does not tell: with Fast DDS a reader's queue that overflows drops the oldest
+message without a word. Every publisher counts what it publishes, and that number comes with each message, though
+without the publisher's identity.
+"""
+
+from collections.abc import Callable
+
+
+class SequenceAudit:
+    """One topic's publishers, each known by the number that it gives its next message, least recently heard first.
+
+    With one publisher the count is exact. With several, a message whose number nobody was to send next belongs to the
+    publisher with the closest lower one: exact as long as their numbers stay apart by more than what is lost.
+    """
+
+    def __init__(self) -> None:
+        self._next: list[int] = []
+
+    def missing_before(self, sequence: int, count_publishers: Callable[[], int]) -> int:
+        """Take note of a message; returns how many of its publisher's messages before it never came.
+
+        count_publishers: present number on the topic; asked only when the number is unexpected.
+        """
+        lost = 0
+        if sequence in self._next:
+            self._next.remove(sequence)
+        elif len(self._next) >= max(1, count_publishers()):
+            lower = [expected for expected in self._next if expected < sequence]
+            if lower:
+                lost = sequence - max(lower)
+                self._next.remove(max(lower))
+            else:
+                del self._next[0]  # a publisher began anew
+        self._next.append(sequence + 1)
+        return lost
