@@ -7,7 +7,8 @@ import pytest
 
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
-from bc_core.scheduler import Mask, Scheduler, SchedulerConfig, Strategy
+from bc_core.mask import Mask
+from bc_core.scheduler import Scheduler, SchedulerConfig, Strategy
 from scenarios import load, refuse_unknown
 
 DT_NS = 50_000_000

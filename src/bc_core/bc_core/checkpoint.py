@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from bc_core.checkpoint_config import CONFIG_FILE, FORMAT, read_config
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.normalisation import Normaliser
@@ -19,9 +20,7 @@ from bc_core.policies.config import FlowConfig
 from bc_core.policies.flow import FlowPolicy
 from bc_core.schema import Section
 
-FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 
 
 def save_policy(policy: FlowPolicy, directory: str | Path, training: dict[str, Any]) -> None:
@@ -53,21 +52,6 @@ def save_policy(policy: FlowPolicy, directory: str | Path, training: dict[str, A
         shutil.rmtree(old)
     else:
         partial.replace(directory)
-
-
-def read_config(directory: str | Path) -> dict[str, Any]:
-    """config.json of a checkpoint. BcError: no such checkpoint, or not one of this format."""
-    path = Path(directory) / CONFIG_FILE
-    if not path.is_file():
-        raise BcError(f"no checkpoint at '{directory}' ({CONFIG_FILE} is missing): train one, or give its directory")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BcError(f"checkpoint '{path}' cannot be read ({error}): train again") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, dict) else None
-        raise BcError(f"checkpoint '{path}' has format {found!r}, this version reads {FORMAT}: train again")
-    return document
 
 
 def load_policy(directory: str | Path) -> Policy:

@@ -6,20 +6,13 @@ tau runs from 0 (noise) to 1 (action).
 
 import math
 from collections.abc import Callable
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from bc_core.mask import Mask
+
 Denoiser = Callable[[Tensor, float], Tensor]
-
-
-class Mask(StrEnum):
-    """Which rows of the prefix guide the sample: none, the frozen ones, or the frozen ones and a decaying tail."""
-
-    FREE = "free"
-    HARD = "hard"
-    SOFT = "soft"
 
 
 def mask_weights(mask: Mask, horizon: int, frozen: int, execution_horizon: int, prefix_rows: int) -> Tensor:

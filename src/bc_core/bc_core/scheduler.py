@@ -6,7 +6,7 @@ whatever does not belong to the open request is dropped and counted.
 """
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bc_core.delay import DelayEstimator
 from bc_core.errors import BcError
 from bc_core.grid import Grid
+from bc_core.mask import Mask
 
 Array = npt.NDArray[np.float64]
 
@@ -24,14 +25,6 @@ class Strategy(Enum):
     RTC = "rtc"  # real-time chunking: prefix frozen, overlap guided
     NAIVE = "naive"  # switch to every new chunk as soon as it arrives
     SYNC = "sync"  # stand still while inference runs
-
-
-class Mask(IntEnum):
-    """Guidance mask of a request; values equal bc_msgs/ChunkRequest."""
-
-    FREE = 0
-    HARD = 1
-    SOFT = 2
 
 
 class State(Enum):

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from bc_core.checkpoint import read_config
+from bc_core.checkpoint_config import read_header
 from bc_core.chunks import ActionChunk, Space
 from bc_core.delay import WindowMax
 from bc_core.errors import BcError
@@ -43,8 +43,8 @@ class ChunkScheduler(BcLifecycleNode):
         self._reference: ControllerState | None = None
 
     def configure(self) -> None:
-        config = read_config(self.value("checkpoint"))
-        contract = config.contract
+        header = read_header(self.value("checkpoint"))
+        contract = header.contract
         self._grid, self._groups = contract.grid, contract.groups
         try:
             strategy = Strategy(self.value("strategy"))
@@ -54,7 +54,7 @@ class ChunkScheduler(BcLifecycleNode):
         self._scheduler = Scheduler(
             SchedulerConfig(
                 strategy=strategy,
-                horizon=config.horizon,
+                horizon=header.horizon,
                 s_min=self.value("s_min"),
                 beta=self.value("beta"),
                 answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from bc_core.checkpoint import load_policy
 from bc_core.contract import Contract
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame, FrameAssembler
-from bc_core.policies import load_policy
-from bc_core.scheduler import Mask
+from bc_core.mask import Mask
 from bc_msgs.msg import ChunkRequest, FrameManifest, PolicyChunk
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
@@ -20,6 +20,7 @@ from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_policy_node.latency import InjectedLatency
 from bc_policy_node.observations import subscribe
+from bc_policy_node.warm_up import warm_up
 
 
 class PolicyNode(BcLifecycleNode):
@@ -48,7 +49,7 @@ class PolicyNode(BcLifecycleNode):
         self._latency = InjectedLatency(self.value("inject_latency"), self.value("seed"))
         self._seeds = np.random.default_rng(self.value("seed"))
         self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
-        seconds = self._policy.warm_up()
+        seconds = warm_up(self._policy)
         self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
         self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND)
         self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.frames import Frame
-from bc_core.guidance import Mask
+from bc_core.mask import Mask
 
 
 class Policy(ABC):
@@ -29,7 +29,7 @@ class Policy(ABC):
         prefix: Array | None = None,
         frozen: int = 0,
         execution_horizon: int = 1,
-        mask: Mask | str = Mask.FREE,
+        mask: Mask = Mask.FREE,
         beta: float = 5.0,
         seed: int | None = None,
     ) -> Array:

@@ -15,7 +15,7 @@ from bc_core.encoding import ActionEncoder
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame
-from bc_core.guidance import Mask
+from bc_core.mask import Mask
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
 from bc_core.policies.config import FlowConfig
@@ -51,12 +51,12 @@ class FlowPolicy(Policy):
         prefix: Array | None = None,
         frozen: int = 0,
         execution_horizon: int = 1,
-        mask: Mask | str = Mask.FREE,
+        mask: Mask = Mask.FREE,
         beta: float = 5.0,
         seed: int | None = None,
     ) -> Array:
         prefix = self._checked_prefix(prefix, frozen)
-        weights = guidance.mask_weights(Mask(mask), self.horizon, frozen, execution_horizon, len(prefix))
+        weights = guidance.mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))
         self._check_frame(frame)
         newest = {stream: value[-1] for stream, value in frame.values.items()}
         target = self._target(prefix, newest) if bool(weights.any()) else None

@@ -1,0 +1,33 @@
+"""The first inferences are slow (caches, allocations, kernels); they happen here, before any chunk counts."""
+
+import time
+
+import numpy as np
+
+from bc_core.frames import Frame
+from bc_core.mask import Mask
+from bc_core.policies.base import Policy
+
+ROUNDS = 5
+
+
+def warm_up(policy: Policy) -> float:
+    """Run every mask that the policy supports a few times; returns the seconds of the last guided chunk."""
+    values = {}
+    for stream in policy.streams:
+        observation = policy.contract.observations[stream]
+        if observation.is_image:
+            values[stream] = np.zeros((policy.n_obs_steps, *observation.shape), dtype=np.uint8)
+        else:
+            width = len(observation.fields) * max(1, len(observation.names))
+            values[stream] = np.ones((policy.n_obs_steps, width))  # ones: a quaternion of zeros would be none
+    frame = Frame(tick=0, values=values, stamps=dict.fromkeys(policy.streams, 0))
+    prefix = np.zeros((policy.horizon // 2, policy.width))
+    seconds = 0.0
+    for _ in range(ROUNDS):
+        for mask in Mask:
+            frozen = 0 if mask is Mask.FREE else policy.horizon // 4
+            begin = time.monotonic()
+            policy.infer(frame, prefix, frozen, policy.horizon // 2, mask, seed=0)
+            seconds = time.monotonic() - begin
+    return seconds

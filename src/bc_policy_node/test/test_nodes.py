@@ -1,0 +1,225 @@
+"""policy_node and chunk_scheduler over a real ROS graph, with a robot that is a few lines long."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from domain_coordinator import domain_id
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from bc_core.checkpoint import save_policy
+from bc_core.contract import Contract
+from bc_core.encoding import Encoding
+from bc_core.errors import BcError
+from bc_core.normalisation import Normaliser
+from bc_core.policies.config import FlowConfig
+from bc_core.policies.flow import FlowPolicy, input_layout
+from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, FrameManifest, PolicyChunk, SchedulerStatus
+from bc_nodes import qos
+from bc_nodes.convert import chunk_from_msg, to_ns
+from bc_policy_node.chunk_scheduler import ChunkScheduler
+from bc_policy_node.policy_node import PolicyNode
+
+JOINTS = ["j1", "j2"]
+CONTRACT = {
+    "contract": "two_joints",
+    "version": 1,
+    "dt": 0.05,
+    "robot": {"description": "two_joints", "base_frame": "base"},
+    "observations": {
+        "arm": {
+            "topic": "joint_states",
+            "type": "sensor_msgs/msg/JointState",
+            "fields": ["position"],
+            "names": JOINTS,
+            "rate": 100,
+            "rule": "asof",
+            "latency": 0.0,
+            "max_age": 0.1,
+        }
+    },
+    "actions": {"arm": {"space": "joint_position", "names": JOINTS}},
+}
+PATIENCE = 20.0  # s, far beyond what is needed: a bound for a broken build, no expectation of speed
+
+
+class Robot(Node):
+    """Sends joint states and the controller's topics; acknowledges every chunk."""
+
+    def __init__(self) -> None:
+        super().__init__("robot")
+        self.mute = False
+        self.chunks: list[ActionChunk] = []
+        self.manifests: list[FrameManifest] = []
+        self.answers: list[PolicyChunk] = []
+        self.status: list[SchedulerStatus] = []
+        self.warnings: list[str] = []
+        self.position = [0.3, -0.4]
+        self._joints = self.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+        self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
+        self._mode = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
+        self._ack = self.create_publisher(ChunkAck, "controller/ack", qos.EVENT)
+        self.create_subscription(ActionChunk, "command/policy", self._on_chunk, qos.COMMAND)
+        self.create_subscription(FrameManifest, "policy/manifest", self.manifests.append, qos.EVENT)
+        self.create_subscription(PolicyChunk, "policy/chunk", self.answers.append, qos.EVENT)
+        self.create_subscription(SchedulerStatus, "scheduler/status", self.status.append, qos.EVENT)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
+        self.create_timer(0.01, self._send)
+
+    def mode(self, mode: int, epoch: int) -> None:
+        self._mode.publish(ControlMode(mode=mode, epoch=epoch))
+
+    def _send(self) -> None:
+        stamp = self.get_clock().now().to_msg()
+        state = ControllerState(joint_names=JOINTS, position_reference=self.position)
+        state.header.stamp = stamp
+        self._state.publish(state)
+        if not self.mute:
+            joints = JointState(name=JOINTS, position=self.position)
+            joints.header.stamp = stamp
+            self._joints.publish(joints)
+
+    def _on_chunk(self, msg: ActionChunk) -> None:
+        self.chunks.append(msg)
+        ack = ChunkAck(source="policy", producer_id=msg.producer_id, sequence=msg.sequence, verdict=ChunkAck.IN_FORCE)
+        ack.header.stamp = ack.effective = self.get_clock().now().to_msg()
+        self._ack.publish(ack)
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        self.warnings += [status.message for status in msg.status if status.level != status.OK]
+
+
+class Graph:
+    """Both nodes and the robot in one executor."""
+
+    def __init__(self) -> None:
+        self.executor = SingleThreadedExecutor()
+        self.robot = Robot()
+        self.nodes = [PolicyNode(), ChunkScheduler()]
+        for node in (self.robot, *self.nodes):
+            self.executor.add_node(node)
+
+    def bring_up(self) -> None:
+        for node in self.nodes:
+            node.bring_up()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "it never happened"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        for node in (*self.nodes, self.robot):
+            if hasattr(node, "close"):
+                node.close()
+            node.destroy_node()
+
+
+def write_contract(path: Path, **changes: Any) -> Path:
+    path.write_text(yaml.safe_dump({**CONTRACT, **changes}))
+    return path
+
+
+@pytest.fixture
+def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
+    contract = Contract.load(write_contract(tmp_path / "contract.yaml"))
+    config = FlowConfig(("arm",), 1, 16, Encoding.RELATIVE, 0.1, 3, 32, 1)
+    encoder, features, _, _ = input_layout(contract, config)
+    size = features({"arm": np.zeros((1, 2))}).size
+    policy = FlowPolicy(
+        contract,
+        config,
+        Normaliser(np.zeros(size), np.ones(size)),
+        Normaliser(np.zeros((16, encoder.width)), np.full((16, encoder.width), 0.1)),
+    )
+    save_policy(policy, tmp_path / "checkpoint", {})
+    with domain_id() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        parameters = {
+            "policy_node:checkpoint": tmp_path / "checkpoint",
+            "policy_node:contract": tmp_path / "contract.yaml",
+            "chunk_scheduler:checkpoint": tmp_path / "checkpoint",
+            "chunk_scheduler:s_min": 3,
+            "chunk_scheduler:delay_init": 2,
+        }
+        overrides = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+        rclpy.init(args=["--ros-args", *overrides])
+        graph = Graph()
+        yield graph
+        graph.close()
+        rclpy.shutdown()
+
+
+def test_chunks_are_chained_exactly(graph: Graph) -> None:
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.chunks) >= 6 and len(robot.status) >= 6 and len(robot.manifests) >= 6)
+    chunks = [chunk_from_msg(msg) for msg in robot.chunks]
+    assert all(chunk.stamp_ns % 50_000_000 == 0 and chunk.horizon == 16 and chunk.mode_epoch == 2 for chunk in chunks)
+    assert chunks[0].frozen > 0
+    np.testing.assert_array_equal(chunks[0].actions[: chunks[0].frozen], [robot.position] * chunks[0].frozen)
+    for old, new in pairwise(chunks):
+        executed = (new.stamp_ns - old.stamp_ns) // 50_000_000
+        assert executed >= 3
+        assert new.sequence > old.sequence
+        assert new.frozen > 0
+        np.testing.assert_array_equal(new.actions[: new.frozen], old.actions[executed : executed + new.frozen])
+    for manifest in robot.manifests:
+        assert manifest.streams == ["arm"]
+        tick_ns = manifest.tick * 50_000_000
+        assert tick_ns - 100_000_000 <= to_ns(manifest.stamps[0]) <= tick_ns
+    assert robot.status[-1].delay_measured >= 1
+
+
+def test_out_of_policy_mode_nothing_is_commanded(graph: Graph) -> None:
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.chunks) >= 2)
+    robot.mode(ControlMode.HUMAN, 3)
+    asked_after = robot.get_clock().now().nanoseconds + 200_000_000
+    graph.until(lambda: robot.get_clock().now().nanoseconds > asked_after + 500_000_000)
+    assert all(to_ns(msg.header.stamp) < asked_after for msg in robot.chunks)
+
+
+def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.chunks) >= 1)
+    robot.mute = True
+    graph.until(lambda: any(answer.status == PolicyChunk.OBSERVATION for answer in robot.answers))
+    refusal = next(answer for answer in robot.answers if answer.status == PolicyChunk.OBSERVATION)
+    assert "arm" in refusal.detail
+    assert "joint_states" in refusal.detail
+    assert "0.1 s" in refusal.detail
+    graph.until(lambda: any("joint_states" in warning for warning in robot.warnings))
+    robot.mute = False
+    before = len(robot.chunks)
+    graph.until(lambda: len(robot.chunks) > before)
+
+
+def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:
+    write_contract(tmp_path / "contract.yaml", dt=0.02)
+    with pytest.raises(BcError, match=r"dt: 0\.05 / 0\.02"):
+        graph.bring_up()
+
+
+def test_a_missing_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint" / "config.json").unlink()
+    with pytest.raises(BcError, match="no checkpoint at"):
+        graph.bring_up()
