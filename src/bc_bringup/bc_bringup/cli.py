@@ -1,6 +1,7 @@
 """`bcros`: the command line. Commands live in bc_bringup.commands, one module each."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped by SIGINT", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough, e.g. `bcros doctor | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
+        return 141
 
 
 if __name__ == "__main__":

@@ -98,9 +98,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_ros() -> Iterator[Finding]:
-    """ROS 2, sourced or from wheels, and this workspace."""
-    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-
+    """ROS 2, sourced or from wheels."""
     group = "ROS 2"
     present = importlib.util.find_spec("rclpy") is not None
     origin = "from PyPI wheels" if "ros-rclpy" in _distributions() else "sourced"
@@ -109,6 +107,12 @@ def check_ros() -> Iterator[Finding]:
     for module, use in (("launch_ros", "ros2 launch; bcros launch runs the same files"), ("rosbag2_py", "ros2 bag")):
         there = importlib.util.find_spec(module) is not None
         yield _found(group, module, there, use, "not needed; comes with a ROS 2 installation", optional=True)
+
+
+def check_workspace() -> Iterator[Finding]:
+    """This workspace's packages and the executables that launch files start."""
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
     for package, executables in {**{library: [] for library in LIBRARIES}, **EXECUTABLES}.items():
         try:
             folder = Path(get_package_prefix(package)) / "lib" / package
@@ -136,8 +140,11 @@ def check_domain() -> Iterator[Finding]:
 _RENDER = """
 import mujoco
 model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><light pos="0 0 3"/><geom size=".1"/></worldbody></mujoco>')
+data = mujoco.MjData(model)
+mujoco.mj_forward(model, data)
 with mujoco.Renderer(model, 96, 96) as renderer:
-    renderer.update_scene(mujoco.MjData(model)); assert renderer.render().any()
+    renderer.update_scene(data)
+    assert renderer.render().any(), "the picture is black"
 """
 
 
@@ -181,7 +188,7 @@ def check_real_time() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    check_machine, check_python, check_ros, check_domain, check_graphics, check_real_time,
+    check_machine, check_python, check_ros, check_domain, check_workspace, check_graphics, check_real_time,
 )  # fmt: skip
 
 

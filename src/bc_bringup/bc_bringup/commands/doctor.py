@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
         title, group = ("" if finding.group == group else finding.group), finding.group
         status = f"[{style}]{finding.status.value}[/]"
         table.add_row(f"[bold]{title}[/]", finding.name, status, finding.detail, finding.remedy)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
     missing = [finding.name for finding in findings if finding.status is doctor.Status.MISSING]
     print(f"missing: {', '.join(missing)}" if missing else "everything that is needed is here")
     return 1 if missing else 0

@@ -46,7 +46,7 @@ class EpisodeManager:
     def __init__(self, namespace: str, participant: str | None, check: Callable[[], None]) -> None:
         self._check = check
         self._context = rclpy.Context()
-        rclpy.init(context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
         self.node = Node("episode_manager", namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 _COLOURS = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
-_PROBLEM = re.compile(r"\b(WARN|WARNING|ERROR|FATAL|CRITICAL)\b|^Traceback |^\w+(\.\w+)*Error\b")
+_PROBLEM = re.compile(r"\b(WARN|WARNING|ERROR|FATAL|CRITICAL)\b|^error: |^Traceback |^\w+(\.\w+)*Error\b")
 
 
 def print_line(line: str) -> None:

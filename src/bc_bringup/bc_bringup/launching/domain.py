@@ -29,7 +29,7 @@ def nodes_present(
 
     domain_id()
     context = rclpy.Context()
-    rclpy.init(context=context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    rclpy.init(args=[], context=context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     try:
         own_name = f"bcros_domain_check_{os.getpid()}"
         node = Node(own_name, context=context, enable_rosout=False, start_parameter_services=False)
