@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from bc_core.grid import NANOSECONDS, Grid
 from bc_sim.barrier import TickBarrier
@@ -45,6 +46,7 @@ class LockStep:
         self._wanted_at_tick = 0  # of these, who need time to stand at a tick
         self._at_tick = False
         self._worker = Worker("lock step", self._run)
+        self._timer: Timer | None = None
 
     def start(self) -> None:
         """BcError when there is no camera to be had."""
@@ -52,7 +54,9 @@ class LockStep:
         self._timer = self._node.create_timer(0.1, self._worker.check, clock=_steady())
 
     def stop(self) -> None:
-        self._node.destroy_timer(self._timer)
+        """Also after a start that failed."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
         self._worker.stopping.set()
         with self._condition:
             self._condition.notify_all()
@@ -128,17 +132,20 @@ class RealTime:
     def __init__(self, node: Node, simulation: Simulation, publications: Publications, camera: bool) -> None:
         self._node, self._simulation, self._publications = node, simulation, publications
         self._camera = Worker("camera", self._run_camera) if camera else None
+        self._timer: Timer | None = None
 
     def start(self) -> None:
         """BcError when there is no camera to be had."""
-        self._simulation.plant.start()
+        self._simulation.start()
         if self._camera:
             self._camera.start()
         self._last = time.time_ns()
         self._timer = self._node.create_timer(_PUBLISH_PERIOD, self._publish, clock=_steady())
 
     def stop(self) -> None:
-        self._node.destroy_timer(self._timer)
+        """Also after a start that failed half way."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
         if self._camera:
             self._camera.stop()
         self._simulation.plant.stop()

@@ -68,14 +68,13 @@ class SimNode(BcLifecycleNode):
         simulation, publications, camera = self._simulation, self._publications, self.value("camera")
         if self.value("viewer"):
             self._viewer = viewer_worker(simulation)
-        runner = (
+        self._runner = runner = (
             LockStep(self, simulation, publications, self._grid, self._barrier, camera)
             if self.value("lockstep")
             else RealTime(self, simulation, publications, camera)
         )
         publications.announce(simulation.plant.now_ns if self.value("lockstep") else time.time_ns())
         runner.start()
-        self._runner = runner
         if self._viewer:
             self._viewer.start()
         self._diagnostics.report(Level.OK, f"control loop: {simulation.plant.status().scheduling}")
@@ -116,6 +115,7 @@ class SimNode(BcLifecycleNode):
             return response
         with self._runner.paused():
             result = self._simulation.change_mode(request.request, request.reason)
+            self._publications.publish_events()  # now: who asked may hold the very tick at which time stands
         response.success, response.message = result.success, result.message
         response.mode, response.epoch = result.mode, result.epoch
         return response

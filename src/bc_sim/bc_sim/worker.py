@@ -32,7 +32,8 @@ class Worker:
     def stop(self) -> None:
         """Ask the body to return, and wait for it."""
         self.stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         try:

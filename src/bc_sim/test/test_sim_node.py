@@ -41,6 +41,7 @@ from bc_sim.task_config import TaskConfig
 
 CONFIG = Path(__file__).parents[3] / "config"
 MS = 1_000_000
+EASE = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, 9))  # from 0 to 1, at rest at both ends
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
 TOPICS: dict[str, tuple[Any, Any]] = {
     "joint_states": (JointState, qos.SENSOR_IN_ALL),
@@ -107,8 +108,9 @@ class Graph:
         """Run to a tick, and stand there with everything of it heard."""
         self.last_tick = time_ns - 1
         self.heard["task/state"] and self._answer(self.heard["task/state"][-1])
-        self.until(lambda: self.stamps("/clock")[-1:] == [time_ns + MS] and self.stamps("task/state")[-1:] == [time_ns])
-        self.until(lambda: self.stamps("controller/state")[-1:] == [time_ns])
+        periodic = ("joint_states", "controller/state", "object/odometry", "task/state")
+        self.until(lambda: all(self.stamps(topic)[-1:] == [time_ns] for topic in periodic))
+        self.until(lambda: self.stamps("/clock")[-1] == time_ns + MS)
 
     def stamps(self, topic: str) -> list[int]:
         stamps = (msg.clock if topic == "/clock" else msg.header.stamp for msg in self.heard[topic])
@@ -193,7 +195,7 @@ def test_a_human_chunk_moves_the_arm_and_the_same_run_again_is_the_same_to_the_b
         with graph(lockstep=True, camera=False, seed=3) as g:
             g.until_tick(1_200 * MS)
             start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
-            rows = start + np.linspace(0.0, 1.0, 9)[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, -0.04])
+            rows = start + EASE[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, -0.04])
             g.command.publish(chunk(g, rows, 1_250 * MS))
             g.until_tick(1_800 * MS)
             return g.positions()[g.stamps("joint_states").index(1_200 * MS) :], g.heard["controller/ack"]
@@ -225,7 +227,7 @@ def test_a_malformed_chunk_is_refused_and_the_motion_goes_on() -> None:
     with graph(lockstep=True, camera=False) as g:
         g.until_tick(1_100 * MS)
         start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
-        good = start + np.linspace(0.0, 1.0, 9)[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, 0.0])
+        good = start + EASE[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, 0.0])
         g.command.publish(chunk(g, good, 1_150 * MS))
         g.until_tick(1_250 * MS)
         g.command.publish(chunk(g, good, 1_250 * MS, horizon=10))
