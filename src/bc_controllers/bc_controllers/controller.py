@@ -36,6 +36,7 @@ class Arbiter(_binding.Arbiter):
     advance(now_ns) runs every control period from the last call's time to now_ns (that at now_ns included, also
     when the time is the same) and returns the reference there, shape (D,). A chunk arrives in the first period run
     after its submit: to let it arrive at exactly t, advance to t, submit, and advance to t again.
+    update(now_ns, steady_ns) runs one period at any readings of the ROS and the steady clock: for clocks that jump.
     """
 
     def submit(self, source: str, chunk: Any) -> None:

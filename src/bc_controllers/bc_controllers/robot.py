@@ -88,8 +88,9 @@ def _robot(data: Any) -> Robot:
     )
     if not robot.urdf.is_file():
         raise ConfigError(f"description.urdf: '{robot.urdf}' does not exist: correct it, or reinstall the package")
-    if list(joints) != controller.joint_names:
-        raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {controller.joint_names}: make them equal")
+    named = controller.joint_names
+    if list(joints) != named:
+        raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {named}: make them equal")
     return robot
 
 

@@ -25,6 +25,6 @@ def to_wire(chunk: Any) -> WireChunk:
         WireGroup(g.name, int(g.space), list(g.names), g.tip, g.frame_id, int(g.offset), int(g.width))
         for g in chunk.groups
     ]
-    wire.actions = np.asarray(chunk.actions, dtype=np.float64).ravel()  # type: ignore[assignment]
+    wire.actions = np.asarray(chunk.actions, dtype=np.float64).ravel()
     wire.frozen, wire.release = int(chunk.frozen), bool(chunk.release)
     return wire

@@ -211,17 +211,27 @@ void bind_arbiter(nb::module_& m) {
   const auto row = [](const std::vector<double>& values) { return array(values.data(), values.size()); };
   nb::class_<Virtual>(m, "Arbiter")
       .def(nb::init<bc::ControllerConfig, std::vector<double>, double>(), "config"_a, "position"_a, "gripper"_a)
-      .def("submit", [](Virtual& self, const std::string& source,
-                        const bc::WireChunk& chunk) { self.port().submit(source_of(source), chunk); },
-           "source"_a, "chunk"_a)
-      .def("request", [](Virtual& self, std::uint8_t request,
-                         const std::string& reason) { return self.port().request(request, reason); },
-           "request"_a, "reason"_a)
+      .def(
+          "submit",
+          [](Virtual& self, const std::string& source, const bc::WireChunk& chunk) {
+            self.port().submit(source_of(source), chunk);
+          },
+          "source"_a, "chunk"_a)
+      .def(
+          "request",
+          [](Virtual& self, std::uint8_t request, const std::string& reason) {
+            return self.port().request(request, reason);
+          },
+          "request"_a, "reason"_a)
       .def("fault", &Virtual::fault, "reason"_a)
-      .def("advance", [row](Virtual& self, std::int64_t now_ns) { return row(self.advance(now_ns)); }, "now_ns"_a)
-      .def("update", [row](Virtual& self, std::int64_t now_ns,
-                           std::int64_t steady_ns) { return row(self.update(now_ns, steady_ns)); },
-           "now_ns"_a, "steady_ns"_a)
+      .def(
+          "advance", [row](Virtual& self, std::int64_t now_ns) { return row(self.advance(now_ns)); }, "now_ns"_a)
+      .def(
+          "update",
+          [row](Virtual& self, std::int64_t now_ns, std::int64_t steady_ns) {
+            return row(self.update(now_ns, steady_ns));
+          },
+          "now_ns"_a, "steady_ns"_a)
       .def("poll_acks", [](Virtual& self) { return self.port().acks(); })
       .def("poll_modes", [](Virtual& self) { return self.port().modes(); })
       .def("poll_results", [](Virtual& self) { return self.port().results(); })
@@ -230,10 +240,18 @@ void bind_arbiter(nb::module_& m) {
       .def_prop_ro("epoch", [](Virtual& self) { return self.arbiter().epoch(); })
       .def_prop_ro("ladder", [](Virtual& self) { return static_cast<int>(self.arbiter().ladder().rung()); })
       .def_prop_ro("stiffness_scale", [](Virtual& self) { return self.arbiter().ladder().stiffness_scale(); })
-      .def_prop_ro("velocity", [](Virtual& self) {
-        const bc::Reference& reference = self.arbiter().reference();
-        return array(reference.velocity().data(), reference.joints());
-      }, kOwned);
+      .def_prop_ro("row",
+                   [](Virtual& self) {
+                     const bc::Chunk* chunk = self.arbiter().in_force();
+                     return chunk != nullptr ? chunk->row(self.now_ns()) : 0.0;
+                   })
+      .def_prop_ro(
+          "velocity",
+          [](Virtual& self) {
+            const bc::Reference& reference = self.arbiter().reference();
+            return array(reference.velocity().data(), reference.joints());
+          },
+          kOwned);
 }
 
 void bind_controller(nb::module_& m) {
@@ -241,9 +259,12 @@ void bind_controller(nb::module_& m) {
   const auto limits = [](const std::vector<double>& values) { return array(values.data(), values.size()); };
   nb::class_<Controller>(m, "Controller")
       .def(nb::init<bc::ControllerConfig, std::string>(), "config"_a, "urdf_path"_a)
-      .def("submit", [](Controller& self, const std::string& source,
-                        const bc::WireChunk& chunk) { self.port().submit(source_of(source), chunk); },
-           "source"_a, "chunk"_a)
+      .def(
+          "submit",
+          [](Controller& self, const std::string& source, const bc::WireChunk& chunk) {
+            self.port().submit(source_of(source), chunk);
+          },
+          "source"_a, "chunk"_a)
       .def(
           "update",
           [](Controller& self, std::int64_t now_ns, std::int64_t steady_ns, const std::vector<double>& position,
@@ -257,18 +278,24 @@ void bind_controller(nb::module_& m) {
             return std::make_pair(array(command.torque.data(), self.joints()), command.gripper);
           },
           "now_ns"_a, "steady_ns"_a, "position"_a, "velocity"_a, "gripper"_a)
-      .def("change_mode", [](Controller& self, std::uint8_t request,
-                             const std::string& reason) { return self.port().request(request, reason); },
-           "request"_a, "reason"_a)
-      .def("relocate", [](Controller& self, const std::string& reason) { self.relocate(reason); }, "reason"_a)
+      .def(
+          "change_mode",
+          [](Controller& self, std::uint8_t request, const std::string& reason) {
+            return self.port().request(request, reason);
+          },
+          "request"_a, "reason"_a)
+      .def(
+          "relocate", [](Controller& self, const std::string& reason) { self.relocate(reason); }, "reason"_a)
       .def("poll_acks", [](Controller& self) { return self.port().acks(); })
       .def("poll_modes", [](Controller& self) { return self.port().modes(); })
       .def("poll_results", [](Controller& self) { return self.port().results(); })
       .def("state", [](Controller& self) { return State{self.view(), self.joints()}; })
       .def("status", [](Controller& self) { return status_of(self.view().state.counters, self.port()); })
       .def_prop_ro("joint_names", [](Controller& self) { return self.config().joint_names(); })
-      .def_prop_ro("position_lower", [limits](Controller& self) { return limits(self.config().position_lower); }, kOwned)
-      .def_prop_ro("position_upper", [limits](Controller& self) { return limits(self.config().position_upper); }, kOwned);
+      .def_prop_ro(
+          "position_lower", [limits](Controller& self) { return limits(self.config().position_lower); }, kOwned)
+      .def_prop_ro(
+          "position_upper", [limits](Controller& self) { return limits(self.config().position_upper); }, kOwned);
 }
 
 }  // namespace

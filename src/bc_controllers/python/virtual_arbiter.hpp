@@ -21,6 +21,7 @@ class VirtualArbiter {
 
   Port& port() { return port_; }
   Arbiter& arbiter() { return arbiter_; }
+  std::int64_t now_ns() const { return now_.value_or(0); }
 
   // Every control period up to a time, in which both clocks agree.
   std::vector<double> advance(std::int64_t now_ns) {

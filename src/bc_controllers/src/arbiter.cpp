@@ -94,10 +94,9 @@ void Arbiter::judge(Chunk& chunk, std::int64_t now_ns) {
     if (mode_ != Mode::kHuman) {
       enter(Mode::kHuman, now_ns, "human chunk");
       lease_producer_ = chunk.producer_id;
-      lease_end_ = 0;
     }
     // In steady time from here on: a jump of the ROS clock neither prolongs nor ends a lease.
-    lease_end_ = std::max(lease_end_, steady_ + (chunk.end_ns() - now_ns) + lease_time_ns_);
+    lease_end_ = steady_ + (chunk.end_ns() - now_ns) + lease_time_ns_;
   }
   if (chunk.stamp_ns <= now_ns) {
     start_waiting(now_ns);  // those that are due by now came first

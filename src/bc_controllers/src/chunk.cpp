@@ -32,8 +32,20 @@ namespace {
 
 std::int64_t claimed_width(const WireChunk& wire) {
   std::int64_t columns = 0;
-  for (const WireGroup& group : wire.groups) columns += std::max<std::int64_t>(0, group.width);
+  for (const WireGroup& group : wire.groups) columns += std::clamp<std::int64_t>(group.width, 0, kMaxColumns + 1);
   return columns;
+}
+
+std::string check_capacity(const WireChunk& wire, std::int64_t columns) {
+  if (wire.horizon <= static_cast<std::int64_t>(kMaxRows) && columns <= static_cast<std::int64_t>(kMaxColumns))
+    return "";
+  return std::to_string(wire.horizon) + " rows of " + std::to_string(columns) +
+         " columns: " + std::to_string(kMaxRows) + " rows of " + std::to_string(kMaxColumns) + " at most";
+}
+
+std::string check_timing(const WireChunk& wire) {
+  if (wire.dt_ns >= kMinDt && wire.dt_ns <= kMaxDt) return "";
+  return "dt is " + std::to_string(wire.dt_ns) + " ns: 1 ms to 1 s between rows";
 }
 
 std::string check_size(Source source, const WireChunk& wire, std::int64_t columns) {
@@ -122,25 +134,18 @@ void Intake::convert(Source source, const WireChunk& wire, Chunk& chunk) const {
   chunk.clamped = 0;
 
   const std::int64_t columns = claimed_width(wire);
-  const auto fail = [&chunk](Reason reason, const std::string& text) {
+  chunk.fault = Reason::kNone;
+  const auto fails = [&chunk](Reason reason, const std::string& fault) {
+    if (fault.empty()) return false;
     chunk.fault = reason;
-    chunk.fault_text = text;
-    return !text.empty();
+    chunk.fault_text = fault;
+    return true;
   };
-  if (wire.horizon > static_cast<std::int64_t>(kMaxRows) || columns > static_cast<std::int64_t>(kMaxColumns)) {
-    fail(Reason::kOverflow, std::to_string(wire.horizon) + " rows of " + std::to_string(columns) + " columns: " +
-                                std::to_string(kMaxRows) + " rows of " + std::to_string(kMaxColumns) + " at most");
+  if (fails(Reason::kOverflow, check_capacity(wire, columns)) ||
+      fails(Reason::kSize, check_size(source, wire, columns)) || fails(Reason::kLayout, check_layout(wire, layout_)) ||
+      fails(Reason::kTiming, check_timing(wire)) || fails(Reason::kNotFinite, check_finite(wire, columns))) {
     return;
   }
-  if (fail(Reason::kSize, check_size(source, wire, columns))) return;
-  if (fail(Reason::kLayout, check_layout(wire, layout_))) return;
-  if (wire.dt_ns < kMinDt || wire.dt_ns > kMaxDt) {
-    fail(Reason::kTiming, "dt is " + std::to_string(wire.dt_ns) + " ns: 1 ms to 1 s between rows");
-    return;
-  }
-  if (fail(Reason::kNotFinite, check_finite(wire, columns))) return;
-
-  fail(Reason::kNone, "");
   chunk.horizon = static_cast<std::uint32_t>(wire.horizon);
   for (std::size_t i = 0; i < wire.actions.size(); ++i) {
     const std::size_t column = i % lower_.size();

@@ -52,12 +52,12 @@ Command Controller::update(std::int64_t now_ns, std::int64_t steady_ns, const do
                            double gripper) {
   const double seconds = started_ ? static_cast<double>(std::max<std::int64_t>(0, steady_ns - steady_)) * 1e-9 : 0.0;
   steady_ = steady_ns;
-  const bool trusted = trust(now_ns, position, velocity, gripper);
-  while (trusted && relocations_.front() != nullptr) {
-    begin(now_ns, relocations_.front()->view());
+  while (relocations_.front() != nullptr) {
+    relocate_in_loop(relocations_.front()->view());
     relocations_.pop();
   }
-  if (trusted && !started_) begin(now_ns, "start");
+  const bool trusted = trust(now_ns, position, velocity, gripper);
+  if (trusted && (relocating_ || !started_)) begin(now_ns, relocating_ ? relocation_.view() : "start");
   arbiter_.update(now_ns, steady_ns);
 
   Command command;
@@ -91,7 +91,7 @@ bool Controller::trust(std::int64_t now_ns, const double* position, const double
   std::copy_n(position, joints_, position_.begin());
   std::copy_n(velocity, joints_, velocity_.begin());
   gripper_ = gripper;
-  if (started_ && relocations_.front() == nullptr && frozen_.check(position, arbiter_.reference().position()) >= 0) {
+  if (started_ && !relocating_ && frozen_.check(position, arbiter_.reference().position()) >= 0) {
     frozen_.reset(position, arbiter_.reference().position());  // said once; watched anew after the reset
     arbiter_.fault(now_ns, "fault: encoder reading is frozen");
   }
@@ -101,6 +101,7 @@ bool Controller::trust(std::int64_t now_ns, const double* position, const double
 // From the measured position, with the torque that holds it there: nothing steps, and no rate limit starts from nil.
 void Controller::begin(std::int64_t now_ns, std::string_view reason) {
   started_ = true;
+  relocating_ = false;
   arbiter_.relocate(now_ns, position_.data(), gripper_, reason);
   JointVector torque{};
   impedance_.rest(position_.data(), torque);
@@ -111,6 +112,11 @@ void Controller::begin(std::int64_t now_ns, std::string_view reason) {
 void Controller::relocate(std::string_view reason) {
   const std::lock_guard<std::mutex> lock(relocating_threads_);
   relocations_.push(reason);  // full: eight wait already, and one is enough
+}
+
+void Controller::relocate_in_loop(std::string_view reason) {
+  relocating_ = true;
+  relocation_ = reason;
 }
 
 void Controller::publish(std::int64_t now_ns, const Command& command) {

@@ -22,7 +22,9 @@ std::optional<Mode> requested_mode(Mode mode, std::uint8_t request) {
   return std::nullopt;  // a number that is none of them
 }
 
-bool human_may_take_over(Mode mode) { return mode == Mode::kHold || mode == Mode::kPolicy || mode == Mode::kPlanner; }
+bool human_may_take_over(Mode mode) {
+  return mode == Mode::kHold || mode == Mode::kPolicy || mode == Mode::kPlanner;
+}
 
 bool commands_in(Source source, Mode mode) {
   switch (mode) {

@@ -58,13 +58,12 @@ Jump Reference::change(const Chunk* old, const Chunk& next, std::int64_t time_ns
   for (std::size_t i = 0; i < joints(); ++i) {
     const std::size_t column = joint_column_[i];
     const double value = sample(next, there, column);
-    const double rate = slope(next, there, column);
     const double step = (old != nullptr ? sample(*old, here, column) : position_[i]) - value;
     jump.joints += step * step;
-    // What was smooth stays smooth: the new offset makes up for the difference of the rows, in value and in slope.
     offset_[i] = (old != nullptr ? offset_[i] : 0.0) + step;
-    offset_velocity_[i] =
-        old != nullptr ? offset_velocity_[i] + slope(*old, here, column) - rate : velocity_[i] - rate;
+    // A reference that moves without a chunk (it was stopping) keeps its momentum, which fades with the offset. From a
+    // stand, and from chunk to chunk, a change of slope is a corner of the commanded path like those between rows.
+    if (old == nullptr) offset_velocity_[i] = velocity_[i] != 0.0 ? velocity_[i] - slope(next, there, column) : 0.0;
   }
   jump.joints = std::sqrt(jump.joints);
   if (gripper_column_ >= 0) {
@@ -106,8 +105,7 @@ void Reference::fade(std::size_t joint, double seconds) {
   double& offset = offset_[joint];
   double& velocity = offset_velocity_[joint];
   if (offset == 0.0 && velocity == 0.0) return;
-  const double wanted =
-      -std::copysign(approach_speed(std::abs(offset), blend_rate_, max_acceleration_[joint]), offset);
+  const double wanted = -std::copysign(approach_speed(std::abs(offset), blend_rate_, max_acceleration_[joint]), offset);
   const double change = max_acceleration_[joint] * seconds;
   const double next = velocity + std::clamp(wanted - velocity, -change, change);
   offset += 0.5 * (velocity + next) * seconds;
@@ -133,8 +131,7 @@ void Reference::stop(double seconds) {
   const double left = seconds >= needed ? 0.0 : 1.0 - seconds / needed;
   for (std::size_t i = 0; i < joints(); ++i) {
     const double target = position_[i] + 0.5 * velocity_[i] * (1.0 + left) * moving;
-    const double limited =
-        std::clamp(target, std::min(lower_[i], position_[i]), std::max(upper_[i], position_[i]));
+    const double limited = std::clamp(target, std::min(lower_[i], position_[i]), std::max(upper_[i], position_[i]));
     velocity_[i] = limited == target ? velocity_[i] * left : 0.0;
     position_[i] = limited;
   }

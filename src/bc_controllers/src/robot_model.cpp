@@ -26,7 +26,8 @@ struct RobotModel::Impl {
 namespace {
 
 pinocchio::Model read_urdf(const std::string& path) {
-  if (!std::ifstream(path)) throw ConfigError("URDF '" + path + "' cannot be read: correct the robot file's description");
+  if (!std::ifstream(path))
+    throw ConfigError("URDF '" + path + "' cannot be read: correct the robot file's description");
   pinocchio::Model model;
   try {
     pinocchio::urdf::buildModel(path, model);

@@ -12,13 +12,17 @@ std::string seconds(std::int64_t nanoseconds) {
   return text.data();
 }
 
-std::string number(std::int64_t value) { return std::to_string(static_cast<std::uint64_t>(value)); }
+std::string number(std::int64_t value) {
+  return std::to_string(static_cast<std::uint64_t>(value));
+}
 
 std::string wrong_source(const Ack& ack) {
   const std::string mode(name_of(ack.mode));
-  if (ack.mode == Mode::kStopped) return "the robot is STOPPED: find out why, then ask controller/change_mode for RESET";
+  if (ack.mode == Mode::kStopped)
+    return "the robot is STOPPED: find out why, then ask controller/change_mode for RESET";
   if (ack.source != Source::kHuman) {
-    return "a " + std::string(name_of(ack.source)) + " may not command in " + mode + ": ask controller/change_mode first";
+    return "a " + std::string(name_of(ack.source)) + " may not command in " + mode +
+           ": ask controller/change_mode first";
   }
   if (ack.mode == Mode::kHuman) return "another human holds the lease: wait until it is released";
   return "a release chunk does not take over in " + mode + ": there is nothing to release";
@@ -76,7 +80,8 @@ std::string message(const ModeResult& result) {
   if (result.success) return "";
   if (result.queue_full) return "too many requests wait already: does the control loop run?";
   if (result.request < 1 || result.request > 5) {
-    return "request " + std::to_string(result.request) + " is unknown: use RESUME=1, GRANT=2, HOLD=3, STOP=4 or RESET=5";
+    return "request " + std::to_string(result.request) +
+           " is unknown: use RESUME=1, GRANT=2, HOLD=3, STOP=4 or RESET=5";
   }
   const std::string from(name_of(result.before));
   const std::string text = std::string(name_of(static_cast<Request>(result.request))) + " is refused in " + from + ": ";

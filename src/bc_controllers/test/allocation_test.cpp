@@ -1,5 +1,6 @@
 // Counts what the control loop allocates: every heap call of the process goes through the functions below.
-//   allocation_test URDF    prints one JSON line: periods, allocations, and what was covered.
+//   allocation_test URDF [--allocate]    prints one JSON line: periods, heap calls, and what was covered.
+// --allocate allocates once per period on purpose: it shows that the counter counts.
 #include <malloc.h>
 
 #include <cmath>
@@ -79,13 +80,15 @@ bc::ControllerConfig panda() {
 // One run of a controller on a measurement that follows its reference, with everything that can come in.
 class Run {
  public:
-  explicit Run(const std::string& urdf) : controller_(panda(), urdf), position_(kHome), velocity_(kJoints, 0.0) {}
+  Run(const std::string& urdf, bool allocate)
+      : controller_(panda(), urdf), position_(kHome), velocity_(kJoints, 0.0), allocate_(allocate) {}
 
   void step(int periods) {
     for (int i = 0; i < periods; ++i) {
       now_ += kPeriod;
       counting = true;
       controller_.update(now_, now_, position_.data(), velocity_.data(), 0.04);
+      if (allocate_) scratch_ = std::string(64, 'x');
       counting = false;
       ++periods_;
       const auto state = controller_.view().state;
@@ -138,6 +141,8 @@ class Run {
  private:
   bc::Controller controller_;
   std::vector<double> position_, velocity_;
+  bool allocate_;
+  std::string scratch_;
   std::int64_t now_ = 1'000'000'000;
   std::uint64_t sequence_ = 0;
   int periods_ = 0;
@@ -168,11 +173,12 @@ void refusals(Run& run) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: allocation_test URDF\n");
+  const bool allocate = argc == 3 && std::string(argv[2]) == "--allocate";
+  if (argc != 2 && !allocate) {
+    std::fprintf(stderr, "usage: allocation_test URDF [--allocate]\n");
     return 2;
   }
-  Run run(argv[1]);
+  Run run(argv[1], allocate);
   run.step(10);
   run.request(bc::Request::kResume);
   run.step(2500);  // no first chunk: compliant

@@ -1,9 +1,10 @@
 """The native loop that advances MuJoCo and the controller together. Holds no GIL; times in ns, SI units."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
 from bc_controllers import Controller
 
 Array = npt.NDArray[np.float64]
@@ -34,6 +35,8 @@ class PlantStatus:
     update_p99_us: float
     update_max_us: float
     skipped_periods: int  # given up after a stall of more than 0.1 s
+    samples_lost: int  # not fetched in time
+    physics_warnings: int  # states MuJoCo found unstable and reset: the simulation is worth nothing after one
     scheduling: str  # "fifo 80, memory locked" or why not
 
 class Plant:
@@ -81,13 +84,16 @@ class Plant:
     @property
     def running(self) -> bool: ...
     def sample(self) -> Sample:
-        """The newest measurement, wait-free for the loop. RuntimeError before the first period."""
+        """The newest measurement: that of the last period run; before the first one, of the data as they are."""
 
     def samples(self) -> list[Sample]:
-        """All since the last call, one per 5 ms of periods (200 Hz), oldest first; the newest 256 at most."""
+        """All since the last call, oldest first, one at each multiple of 5 ms (200 Hz).
+
+        512 are kept; what comes after them is lost until they are fetched (counted in the status).
+        """
 
     def read(self, data_address: int) -> Sample:
-        """Copy the newest whole physics state (mjSTATE_INTEGRATION) into another mjData of the same model.
+        """Copy the whole physics state (mjSTATE_INTEGRATION) that belongs to sample() into another mjData of the model.
 
         Never blocks the loop. The caller runs mj_forward on it for poses and contacts. Returns the sample of its time.
         """
@@ -95,7 +101,8 @@ class Plant:
     def write(self, data_address: int, reason: str = "scene reset") -> None:
         """Replace the physics state with that of another mjData before the next period, and relocate the controller.
 
-        In real time returns when it is done; in lock step the data change at once, the controller in its next period.
+        In real time returns when it is done (RuntimeError when the loop does not do so within 1 s); in lock step the
+        data change at once, the controller in its next period.
         """
 
     def status(self) -> PlantStatus: ...

@@ -81,8 +81,8 @@ class Arbiter {
   Chunk in_force_;
   Chunk spare_;
   bool has_chunk_ = false;
-  bool ended_ = false;           // in_force_ has no row left
-  std::int64_t ended_at_ = 0;    // steady time of its last row
+  bool ended_ = false;         // in_force_ has no row left
+  std::int64_t ended_at_ = 0;  // steady time of its last row
   std::array<Chunk, kMaxWaiting> waiting_;
   std::array<std::uint8_t, kMaxWaiting> order_{};  // indices into waiting_, by stamp; those beyond the count are free
   std::size_t waiting_count_ = 0;

@@ -53,8 +53,7 @@ struct Chunk {
   std::vector<double> rows;  // kMaxRows * width values
 
   Chunk() = default;
-  explicit Chunk(std::size_t columns)
-      : width(static_cast<std::uint32_t>(columns)), rows(kMaxRows * columns, 0.0) {}
+  explicit Chunk(std::size_t columns) : width(static_cast<std::uint32_t>(columns)), rows(kMaxRows * columns, 0.0) {}
 
   std::int64_t end_ns() const { return stamp_ns + static_cast<std::int64_t>(horizon - 1) * dt_ns; }
   // Row, with fraction, that belongs to a time.

@@ -15,8 +15,8 @@
 namespace bc {
 
 struct Command {
-  JointVector torque{};          // [Nm]
-  double gripper = 0.0;          // opening [m]
+  JointVector torque{};  // [Nm]
+  double gripper = 0.0;  // opening [m]
 };
 
 // bc_msgs/ControllerState without the poses, as the loop leaves it.
@@ -45,8 +45,9 @@ class Controller {
   // The control loop, one thread: no allocation, no lock, no exception. position and velocity: one value per joint.
   Command update(std::int64_t now_ns, std::int64_t steady_ns, const double* position, const double* velocity,
                  double gripper);
-  // The robot was put elsewhere by force: begin anew in the next update. Any thread; the text is copied.
-  void relocate(std::string_view reason);
+  // The robot was put elsewhere by force: begin anew in the next update. The text is copied.
+  void relocate(std::string_view reason);          // any thread
+  void relocate_in_loop(std::string_view reason);  // the control loop's thread, without lock
 
   Port& port() { return port_; }
   const ControllerConfig& config() const { return config_; }  // with position limits filled in
@@ -79,6 +80,8 @@ class Controller {
   std::int64_t steady_ = 0;
   std::uint64_t torque_limited_ = 0, torque_rate_limited_ = 0;
 
+  bool relocating_ = false;
+  FixedString<128> relocation_;
   Mailbox<FixedString<128>> relocations_;
   std::mutex relocating_threads_;
   Latest<ControllerState> state_;

@@ -48,7 +48,7 @@ class Port {
   std::mutex requesting_;
   std::mutex polling_;
   std::mutex local_;
-  std::vector<Ack> local_acks_;          // made outside the loop: a mailbox was full
+  std::vector<Ack> local_acks_;  // made outside the loop: a mailbox was full
   std::vector<ModeResult> local_results_;
   std::uint64_t next_ticket_ = 1;
   std::atomic<std::uint64_t> acks_lost_{0};

@@ -1,4 +1,4 @@
-// The reference that the output follows: sampled from chunks, continuous in position and velocity whatever they do.
+// The reference that the output follows: sampled from chunks, and continuous whatever they do.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ struct Jump {
   double gripper = 0.0;  // magnitude [m]
 };
 
-// While a chunk is followed the reference is its interpolated row plus an offset. The offset is nil in normal running, so
-// that the rows are met exactly; a change of chunk puts the raw jump into it, and it fades within the limits of
+// While a chunk is followed the reference is its interpolated row plus an offset. The offset is nil in normal running,
+// so that the rows are met exactly; a change of chunk puts the raw jump into it, and it fades within the limits of
 // velocity and acceleration. Without a chunk the reference decelerates along its path and stands.
 class Reference {
  public:

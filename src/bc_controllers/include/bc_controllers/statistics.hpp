@@ -7,8 +7,8 @@
 
 namespace bc {
 
-// Histogram with logarithmic bins: 64 ns to over a minute, each octave in 16 parts, so that a quantile is exact to 4.5 %.
-// One thread adds; any may read. The maximum is exact.
+// Histogram with logarithmic bins: 64 ns to over a minute, each octave in 16 parts, so that a quantile is exact to 4.5
+// %. One thread adds; any may read. The maximum is exact.
 class DurationHistogram {
  public:
   void add(std::int64_t nanoseconds);

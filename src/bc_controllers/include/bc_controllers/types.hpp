@@ -10,13 +10,13 @@
 
 namespace bc {
 
-constexpr std::size_t kMaxJoints = 16;              // of all joint groups together
+constexpr std::size_t kMaxJoints = 16;               // of all joint groups together
 constexpr std::size_t kMaxColumns = kMaxJoints + 1;  // and one gripper
 constexpr std::size_t kMaxRows = 256;
 constexpr std::size_t kMaxWaiting = 4;
-constexpr std::int64_t kMinDt = 1'000'000;           // [ns]
-constexpr std::int64_t kMaxDt = 1'000'000'000;       // [ns]
-constexpr std::int64_t kMaxLead = 1'000'000'000;     // row 0 in the future at most [ns]
+constexpr std::int64_t kMinDt = 1'000'000;        // [ns]
+constexpr std::int64_t kMaxDt = 1'000'000'000;    // [ns]
+constexpr std::int64_t kMaxLead = 1'000'000'000;  // row 0 in the future at most [ns]
 constexpr std::uint32_t kMinRows = 2;
 constexpr std::uint32_t kMinRowsHuman = 3;
 
@@ -79,10 +79,10 @@ struct Ack {
   std::uint64_t sequence = 0;
   Verdict verdict = Verdict::kRefused;
   Reason reason = Reason::kNone;
-  FixedString<192> fault;       // structural faults: in words, written before the loop saw the chunk
-  std::int64_t expected = 0;    // other refusals: what the rule asked for ...
-  std::int64_t found = 0;       // ... and what the chunk had
-  Mode mode = Mode::kHold;      // at the verdict
+  FixedString<192> fault;     // structural faults: in words, written before the loop saw the chunk
+  std::int64_t expected = 0;  // other refusals: what the rule asked for ...
+  std::int64_t found = 0;     // ... and what the chunk had
+  Mode mode = Mode::kHold;    // at the verdict
   std::uint64_t mode_epoch = 0;
   std::int64_t effective_ns = 0;
   double row = 0.0;

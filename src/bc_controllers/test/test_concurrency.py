@@ -1,0 +1,77 @@
+"""The loop and everybody else at once: nothing is allocated in it, and nothing is lost around it."""
+
+import json
+import os
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bc_controllers import Controller, Robot
+from bc_core.chunks import ActionChunk
+from bc_msgs.msg import ChunkAck
+
+Array = npt.NDArray[np.float64]
+
+
+def allocation_test() -> Path:
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
+        path = Path(prefix) / "lib" / "bc_controllers" / "allocation_test"
+        if path.is_file():
+            return path
+    raise FileNotFoundError("allocation_test: build bc_controllers with BUILD_TESTING, and source the workspace")
+
+
+def test_the_control_loop_never_touches_the_heap(robot: Robot) -> None:
+    """A program that counts every heap call runs update() through all modes, rungs of the ladder and refusals."""
+    run = subprocess.run(
+        [str(allocation_test()), str(robot.urdf)], capture_output=True, text=True, check=True, timeout=60
+    )
+    report = json.loads(run.stdout)
+    assert (report["modes"], report["rungs"], report["reasons"]) == (5, 4, 12)
+    assert report["periods"] > 8000
+    assert report["heap_calls"] == 0
+
+
+def test_the_counter_of_that_program_counts(robot: Robot) -> None:
+    """One allocation a period, made on purpose, is found: otherwise the test above would prove nothing."""
+    command = [str(allocation_test()), str(robot.urdf), "--allocate"]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert report["heap_calls"] >= report["periods"]
+
+
+@pytest.mark.parametrize("source", ["policy", "human", "planner"])
+def test_every_chunk_from_another_thread_is_answered_once(
+    controller: Controller, robot: Robot, make_chunk: Callable[..., ActionChunk], source: str
+) -> None:
+    home, total = np.array(robot.home), 300
+    rows = np.hstack([np.tile(home, (3, 1)), np.full((3, 1), 0.04)])
+    start = 10_000_000_000
+    chunks = [make_chunk(rows, start, mode_epoch=1, dt_ns=1_000_000_000) for _ in range(total)]
+
+    def send() -> None:
+        for chunk in chunks:
+            controller.submit(source, chunk)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    answered: Counter[int] = Counter()
+    now = start
+    while sender.is_alive() or now < start + 50_000_000:
+        controller.update(now, now, home, np.zeros(7), 0.04)
+        answered.update(ack.sequence for ack in controller.poll_acks())
+        now += 1_000_000
+    sender.join()
+    controller.update(now, now, home, np.zeros(7), 0.04)
+    answered.update(ack.sequence for ack in controller.poll_acks())
+    assert answered == Counter(range(1, total + 1))
+    status = controller.status()
+    assert status.chunks_in_force + status.chunks_refused == total
+    assert status.acks_lost == 0
+    assert sum(status.refused_by_reason) == status.chunks_refused
+    assert status.refused_by_reason[ChunkAck.NONE] == 0

@@ -1,0 +1,195 @@
+"""The controller against the robot's rigid-body model: torques, limits, faults, and what it reports."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pinocchio
+import pytest
+
+from bc_controllers import Controller, Robot
+from bc_core.chunks import ActionChunk
+from bc_msgs.msg import ControlMode
+from bc_msgs.srv import ChangeMode
+
+Array = npt.NDArray[np.float64]
+MakeChunk = Callable[..., ActionChunk]
+START, PERIOD = 10_000_000_000, 1_000_000
+ZERO = np.zeros(7)
+
+
+class Model:
+    """Pinocchio's own Python model of the arm, fingers locked."""
+
+    def __init__(self, robot: Robot) -> None:
+        full = pinocchio.buildModelFromUrdf(str(robot.urdf))
+        locked = [full.getJointId(name) for name in robot.fingers]
+        self.model = pinocchio.buildReducedModel(full, locked, pinocchio.neutral(full))
+        self.data = self.model.createData()
+        self.tcp = self.model.getFrameId(robot.tcp)
+
+    def gravity(self, q: Array) -> Array:
+        return np.array(pinocchio.computeGeneralizedGravity(self.model, self.data, q))
+
+    def nonlinear(self, q: npt.NDArray[Any], dq: Array) -> Array:
+        return np.array(pinocchio.nonLinearEffects(self.model, self.data, q, dq))
+
+    def pose(self, q: Array) -> Array:
+        pinocchio.framesForwardKinematics(self.model, self.data, q)
+        return np.array(pinocchio.SE3ToXYZQUAT(self.data.oMf[self.tcp]))
+
+
+class Loop:
+    """Runs a controller period by period on given measurements."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.now = START
+
+    def run(self, q: npt.NDArray[Any], dq: npt.NDArray[Any] = ZERO, periods: int = 1, gripper: float = 0.04) -> Array:
+        for _ in range(periods):
+            torque, _ = self.controller.update(self.now, self.now, q, dq, gripper)
+            self.now += PERIOD
+        return torque
+
+
+@pytest.fixture
+def model(robot: Robot) -> Model:
+    return Model(robot)
+
+
+@pytest.fixture
+def home(robot: Robot) -> Array:
+    return np.array(robot.home)
+
+
+def test_the_first_torque_holds_the_arm_where_it_is(controller: Controller, model: Model, home: Array) -> None:
+    """No step at the start: neither from a reference elsewhere nor from a rate limit that starts from nil."""
+    np.testing.assert_allclose(Loop(controller).run(home), model.gravity(home), atol=1e-9)
+    assert controller.status().torque_rate_limited == 0
+
+
+def test_the_impedance_law(controller: Controller, robot: Robot, model: Model, home: Array) -> None:
+    loop = Loop(controller)
+    loop.run(home)
+    rng = np.random.default_rng(3)
+    offset, dq = rng.uniform(-0.02, 0.02, 7), rng.uniform(-0.2, 0.2, 7)
+    torque = loop.run(home + offset, dq, periods=100)  # long enough for the rate limit
+    gains = robot.controller
+    expected = model.nonlinear(home + offset, dq) - np.array(gains.stiffness) * offset - np.array(gains.damping) * dq
+    np.testing.assert_allclose(torque, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("gravity", "coriolis"), [(True, False), (False, True), (False, False)])
+def test_compensation_is_what_the_robot_does_not_do_itself(
+    robot: Robot, model: Model, home: Array, gravity: bool, coriolis: bool
+) -> None:
+    robot.controller.gravity_compensation, robot.controller.coriolis_compensation = gravity, coriolis
+    robot.controller.damping = [0.0] * 7
+    loop = Loop(Controller(robot.controller, str(robot.urdf)))
+    loop.run(home)
+    dq = np.linspace(-0.5, 0.5, 7)
+    expected = float(gravity) * model.gravity(home) + float(coriolis) * (
+        model.nonlinear(home, dq) - model.gravity(home)
+    )
+    np.testing.assert_allclose(loop.run(home, dq, periods=100), expected, atol=1e-9)
+
+
+def test_torques_are_limited_in_size_and_in_rate(controller: Controller, robot: Robot, home: Array) -> None:
+    loop = Loop(controller)
+    last = loop.run(home)
+    for i in range(300):
+        torque = loop.run(home + 0.5 + 1e-6 * (i % 2))
+        assert np.abs(torque - last).max() <= robot.controller.torque_rate * 1e-3 + 1e-9
+        assert np.all(np.abs(torque) <= np.array(robot.controller.torque))
+        last = torque
+    status = controller.status()
+    assert status.torque_limited == 300 and status.torque_rate_limited > 50
+
+
+@pytest.mark.parametrize("broken", ["position", "velocity", "gripper"])
+def test_a_reading_that_is_not_a_number_stops_and_the_arm_is_held_up(
+    controller: Controller, model: Model, home: Array, broken: str
+) -> None:
+    loop = Loop(controller)
+    loop.run(home, periods=3)
+    controller.poll_modes()
+    bad = np.where(np.arange(7) == 2, np.nan, home)
+    torque = loop.run(
+        bad if broken == "position" else home,
+        bad if broken == "velocity" else ZERO,
+        gripper=np.nan if broken == "gripper" else 0.04,
+        periods=50,
+    )
+    np.testing.assert_allclose(torque, model.gravity(home), atol=1e-6)
+    (change,) = controller.poll_modes()
+    assert (change.mode, change.reason) == (ControlMode.STOPPED, "fault: encoder reading is not finite")
+    assert np.all(np.isfinite(loop.run(home, periods=10)))
+    assert controller.state().stiffness_scale < 0.05  # comes back gradually
+
+
+def test_a_frozen_encoder_is_noticed_only_when_its_joint_should_move(
+    controller: Controller, home: Array, make_chunk: MakeChunk
+) -> None:
+    loop = Loop(controller)
+    loop.run(home, periods=3000)  # standing still is no fault, however exact the readings
+    assert controller.state().mode == ControlMode.HOLD
+    rows = np.hstack([home + np.linspace(0.0, 0.5, 30)[:, None] * np.eye(7)[4], np.full((30, 1), 0.04)])
+    controller.submit("human", make_chunk(rows, loop.now, mode_epoch=1))
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        reading = home + rng.normal(0.0, 1e-6, 7)
+        reading[4] = home[4]
+        loop.run(reading)
+    assert controller.state().mode == ControlMode.HUMAN
+    for _ in range(200):
+        reading = home + rng.normal(0.0, 1e-6, 7)
+        reading[4] = home[4]
+        loop.run(reading)
+    assert controller.state().mode == ControlMode.STOPPED
+    assert controller.poll_modes()[-1].reason == "fault: encoder reading is frozen"
+
+
+def test_relocation_begins_anew_where_the_robot_is(
+    controller: Controller, model: Model, home: Array, make_chunk: MakeChunk
+) -> None:
+    loop = Loop(controller)
+    loop.run(home)
+    controller.change_mode(ChangeMode.Request.RESUME, "test")
+    loop.run(home)
+    rows = np.hstack([np.tile(home, (8, 1)), np.full((8, 1), 0.04)])
+    controller.submit("policy", make_chunk(rows, loop.now + 500 * PERIOD, mode_epoch=2))
+    loop.run(home, periods=2)
+    elsewhere = home + 0.3
+    controller.relocate("scene reset")
+    np.testing.assert_allclose(loop.run(elsewhere), model.gravity(elsewhere), atol=1e-9)
+    state = controller.state()
+    assert (state.mode, state.mode_epoch) == (ControlMode.HOLD, 3)
+    np.testing.assert_array_equal(state.position_reference, elsewhere)
+    assert controller.poll_modes()[-1].reason == "scene reset"
+    assert [ack.reason for ack in controller.poll_acks()] == [10]  # SUPERSEDED
+
+
+def test_the_state_reports_poses_and_the_chunk_in_force(
+    controller: Controller, model: Model, home: Array, make_chunk: MakeChunk
+) -> None:
+    loop = Loop(controller)
+    loop.run(home)
+    rows = np.hstack([home + 0.01 * np.arange(8)[:, None], np.full((8, 1), 0.04)])
+    controller.submit("human", make_chunk(rows, loop.now, mode_epoch=1, producer_id=2**63 + 5, sequence=11))
+    loop.run(home, periods=101)
+    state = controller.state()
+    assert (state.source, state.producer_id, state.sequence) == ("human", 2**63 + 5, 11)
+    assert state.row == pytest.approx(2.0)
+    np.testing.assert_allclose(state.position_reference, rows[2, :7], atol=1e-12)
+    np.testing.assert_allclose(state.velocity_reference, np.full(7, 0.2), atol=1e-9)
+    for pose, q in ((state.tcp, home), (state.tcp_reference, rows[2, :7])):
+        expected = model.pose(q)
+        np.testing.assert_allclose(pose[:3], expected[:3], atol=1e-9)
+        assert abs(pose[3:] @ expected[3:]) == pytest.approx(1.0)
+
+
+def test_wrong_vector_sizes_are_an_error(controller: Controller, home: Array) -> None:
+    with pytest.raises(ValueError, match="7 joints, got 6 positions and 7 velocities"):
+        controller.update(START, START, home[:6], ZERO, 0.04)
