@@ -1,7 +1,8 @@
 """Differential inverse kinematics: one small step of the joints towards a pose of the tool centre point.
 
-A quadratic programme (pink, solved by DAQP) weighs the pose against a preferred posture and keeps joint positions and
-velocities within their limits, so that a joystick held against a limit slides along it instead of winding up.
+A quadratic programme (pink, solved by DAQP) weighs the pose against a preferred posture and keeps the joints within
+their position limits, so that a joystick held against a limit slides along it instead of winding up. A step that is too
+fast for one joint is shortened as a whole: the tool goes slower on its way, and the other joints do not jump in.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pink
 import pinocchio as pin
-from pink.exceptions import NoSolutionFound
+from pink.limits import ConfigurationLimit
 from pink.tasks import FrameTask, PostureTask
 from scipy.spatial.transform import Rotation
 
@@ -45,6 +46,7 @@ class DifferentialIk:
         self.tip = tip
         self._tip_id = self.model.getFrameId(tip)
         self._data = self.model.createData()
+        self._limits = [ConfigurationLimit(self.model)]
         self._frame = FrameTask(tip, position_cost=1.0, orientation_cost=0.5, lm_damping=1e-4)
         self._posture = PostureTask(cost=1e-3, gain=0.05)
         self._posture.set_target(np.asarray(posture, dtype=np.float64))
@@ -79,12 +81,11 @@ class DifferentialIk:
         inside = np.clip(q, self.lower, self.upper)
         configuration = pink.Configuration(self.model, self._data, inside)
         self._frame.set_target(pin.SE3(target.rotation.as_matrix(), target.position))
-        try:
-            velocity = pink.solve_ik(configuration, (self._frame, self._posture), dt, solver="daqp", damping=1e-9)
-        except NoSolutionFound:  # only numerically: standing still satisfies every limit
-            velocity = np.zeros(self.model.nv)
-        reach = self.model.velocityLimit * dt
-        return q + np.clip(inside + velocity * dt - q, -reach, reach)
+        tasks = (self._frame, self._posture)
+        velocity = pink.solve_ik(configuration, tasks, dt, solver="daqp", damping=1e-6, limits=self._limits)
+        step = inside + velocity * dt - q
+        excess = float(np.max(np.abs(step) / (self.model.velocityLimit * dt)))
+        return q + step / max(excess, 1.0)
 
 
 def _reduced_model(urdf: Path, joints: Sequence[str]) -> pin.Model:

@@ -37,15 +37,15 @@ class Reference:
 class SessionConfig:
     """row_dt: time between rows [s]; rows: per chunk; lead: from now to row 0 [s]; max_age: of the reference [s].
 
-    tolerance: a reference further than this [rad] from what the last chunk says was limited or replaced: the next chunk
-    starts from the reference itself. max_opening: of the gripper [m].
+    tolerance: a reference further than this [rad] from what the last chunk says is not behind by a controller's limits,
+    it was replaced: the next chunk starts from the reference itself. max_opening: of the gripper [m].
     """
 
     row_dt: float = 0.05
     rows: int = 4
     lead: float = 0.0
     max_age: float = 0.2
-    tolerance: float = 0.02
+    tolerance: float = 0.1
     max_opening: float = 0.08
     limits: TwistLimits = field(default_factory=TwistLimits)
 

@@ -168,5 +168,6 @@ def test_an_arc_ends_upon_the_cube() -> None:
     arc, view = expert.path, world.see().object
     assert isinstance(arc, Arc) and view is not None
     goal = arc.target(arc.end, view)
-    np.testing.assert_allclose(goal.pose.position, view.pose.position, atol=1e-9)
+    grasp = view.pose.position + np.array([0.0, 0.0, CONFIG.grasp_height])
+    np.testing.assert_allclose(goal.pose.position, grasp, atol=1e-9)
     np.testing.assert_allclose(goal.linear, view.velocity, atol=1e-9)

@@ -148,10 +148,10 @@ def test_without_a_controller_nothing_is_sent(follower: Follower) -> None:
     assert "no controller state" in follower.session.message
 
 
-def test_a_limited_reference_is_taken_up_where_it_is(follower: Follower) -> None:
+def test_a_replaced_reference_is_taken_up_where_it_is(follower: Follower) -> None:
     follower.period(DeviceCommand())
     follower.period(FORWARD)
-    behind = dataclasses.replace(follower.reference, joints=follower.reference.joints - 0.1, velocity=np.zeros(7))
+    behind = dataclasses.replace(follower.reference, joints=follower.reference.joints - 0.2, velocity=np.zeros(7))
     chunk = follower.session.step(follower.now, FORWARD, behind)
     assert chunk is not None
     np.testing.assert_allclose(chunk.actions[0][:7], behind.joints)

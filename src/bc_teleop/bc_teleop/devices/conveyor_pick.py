@@ -20,13 +20,13 @@ class ConveyorPickConfig:
 
     reaction_time: float = 0.1  # least time from the reset until the hand moves
     reaction_spread: float = 0.4  # and at most this much more
-    approach_time: float = 1.3  # until the tool is above the cube
+    approach_time: float = 1.4  # until the tool is above the cube
     descend_time: float = 0.7  # from the start of the descent to the grasp
     overlap: float = 0.25  # how long before the end of the approach the descent begins
     tempo: float = 0.1  # relative spread of these times from episode to episode
-    swing: float = 0.12  # lateral distance of the arc from the direct path
+    swing: float = 0.10  # lateral distance of the arc from the direct path
     hover_height: float = 0.08  # of the tool centre point above the cube's centre
-    grasp_height: float = 0.0
+    grasp_height: float = 0.008  # of the same, when the fingers close
     position_tolerance: float = 0.012  # error beyond which the grasp has to wait
     yaw_tolerance: float = 0.12
     patience: float = 0.6  # for the tolerances, after the planned time
@@ -40,7 +40,7 @@ class ConveyorPickConfig:
     angular_gain: float = 4.0
     linear_tremor: float = 0.04
     angular_tremor: float = 0.12
-    tremor_correlation: float = 0.25
+    tremor_correlation: float = 0.3
 
 
 @dataclass(frozen=True)
