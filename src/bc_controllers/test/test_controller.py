@@ -89,11 +89,10 @@ def test_compensation_is_what_the_robot_does_not_do_itself(
     robot.controller.damping = [0.0] * 7
     loop = Loop(Controller(robot.controller, str(robot.urdf)))
     loop.run(home)
-    dq = np.linspace(-0.5, 0.5, 7)
-    expected = float(gravity) * model.gravity(home) + float(coriolis) * (
-        model.nonlinear(home, dq) - model.gravity(home)
-    )
-    np.testing.assert_allclose(loop.run(home, dq, periods=100), expected, atol=1e-9)
+    dq: Array = np.linspace(-0.5, 0.5, 7, dtype=np.float64)
+    weight = model.gravity(home)
+    parts = [weight if gravity else ZERO, model.nonlinear(home, dq) - weight if coriolis else ZERO]
+    np.testing.assert_allclose(loop.run(home, dq, periods=100), np.sum(parts, axis=0), atol=1e-9)
 
 
 def test_torques_are_limited_in_size_and_in_rate(controller: Controller, robot: Robot, home: Array) -> None:
