@@ -96,17 +96,22 @@ class Episode:
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Decoded messages of the topics (None: all), in order of reception. BcError: a message cannot be decoded."""
+        types = self.types
         for topic, received_ns, type_name, data in self.raw_messages(topics):
             try:
-                yield BagMessage(topic, received_ns, self.types.deserialize_cdr(data, type_name))
+                message = types.deserialize_cdr(data, type_name)
             except (SerdeError, KeyError) as error:
                 raise BcError(
                     f"{self.path}: the message on '{topic}' received at {received_ns} ns is not a valid {type_name} "
                     f"({error}): leave this episode out"
                 ) from error
+            yield BagMessage(topic, received_ns, message)
 
     def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
-        """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing."""
+        """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing.
+
+        Of a damaged bag only messages that can be decoded: the others count as lost.
+        """
         wanted = {t.recorded_name: t for t in self.topics.values() if topics is None or t.name in topics}
         source = self._salvaged(wanted) if self.truncated else self._indexed(wanted)
         for recorded_name, received_ns, data in source:
@@ -128,7 +133,7 @@ class Episode:
             found = mcap_salvage.Salvage()
             for channel_id, received_ns, data in mcap_salvage.salvage_messages(file, found):
                 channel = found.channels.get(channel_id)
-                if channel is not None and channel.topic in wanted:
+                if channel is not None and channel.topic in wanted and _is_message(channel, data):
                     yield channel.topic, received_ns, data
 
 
@@ -198,7 +203,7 @@ def _open_damaged(path: Path, info: dict[str, Any], cause: Exception) -> Episode
     names = _relative_names(info)
     topics: dict[str, Topic] = {}
     definitions: dict[str, str] = {}
-    surveys = [mcap_salvage.survey(file) for file in files]
+    surveys = [mcap_salvage.survey(file, _is_message) for file in files]
     for found in surveys:
         for channel_id, channel in found.channels.items():
             name = names.get(channel.topic, channel.topic.lstrip("/"))
@@ -210,6 +215,15 @@ def _open_damaged(path: Path, info: dict[str, Any], cause: Exception) -> Episode
     start_ns = min((found.first_ns for found in surveys if found.counts), default=0)
     end_ns = max((found.last_ns + 1 for found in surveys if found.counts), default=0)
     return Episode(path, info, topics, lost, True, damage, start_ns, end_ns, files, tuple(definitions.items()))
+
+
+def _is_message(channel: mcap_salvage.Channel, data: bytes) -> bool:
+    """Whether data decode as their channel's type: the end of a damaged file may hold whole records of garbage."""
+    try:
+        store_for_definitions(((channel.type_name, channel.definition),)).deserialize_cdr(data, channel.type_name)
+    except (SerdeError, KeyError):
+        return False
+    return True
 
 
 def _relative_names(info: dict[str, Any]) -> dict[str, str]:

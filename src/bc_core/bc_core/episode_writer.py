@@ -127,6 +127,7 @@ class EpisodeWriter:
         try:
             self._storage.write(self._names[name], received_ns, data)
         except OSError as error:
+            self._lost[name] += 1
             raise self._end_early(error, received_ns) from error
 
     def write_message(self, name: str, received_ns: int, msg: object) -> None:

@@ -8,7 +8,7 @@ stops at the first record that is not whole, also inside the last chunk.
 import mmap
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
@@ -51,10 +51,15 @@ class Salvage:
     complete: bool = False
 
 
-def survey(path: Path) -> Salvage:
-    """Channels and the number of whole messages in a file, damaged or not. BcError: not an MCAP file at all."""
+def survey(path: Path, accept: Callable[[Channel, bytes], bool]) -> Salvage:
+    """Channels and the number of whole, accepted messages in a file, damaged or not. BcError: not an MCAP file at all.
+
+    accept: whether a message's data are what its channel says; a whole record may still hold garbage.
+    """
     found = Salvage(total_bytes=path.stat().st_size)
-    for channel_id, time_ns, _ in salvage_messages(path, found):
+    for channel_id, time_ns, data in salvage_messages(path, found):
+        if channel_id not in found.channels or not accept(found.channels[channel_id], data):
+            continue
         found.first_ns = min(found.first_ns or time_ns, time_ns)
         found.last_ns = max(found.last_ns, time_ns)
         found.counts[channel_id] = found.counts.get(channel_id, 0) + 1

@@ -25,7 +25,6 @@ from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, EpisodeR
 
 TICK_TOPIC = "task/state"  # lock step: published once at every tick
 FLUSH_PERIOD = 0.5  # [s]
-STALL = 1.0  # [s] after which a tick is answered though samples are missing
 POLL_PERIOD = 0.05  # [s]; every wake-up costs, and no queue fills in this time
 TICK_PATIENCE = 0.02  # [s] of waiting for the rest of a tick at once; then the poll timer does
 PAUSE = 0.0005  # [s] between two looks for messages while waiting for them
@@ -48,6 +47,9 @@ class EpisodeRecorder(BcLifecycleNode):
         self.parameter("compression", "none", "of the bags: none or zstd")
         self.parameter("optional", [""], "observation streams of the contract without which an episode may start")
         self.parameter("min_free_mb", 200, "an episode ends when less is free on the disk [MiB]")
+        self.parameter(
+            "tick_timeout", 1.0, "lock step: after how long a tick is answered though samples are missing [s]"
+        )
         self.parameter("start_timeout", 3.0, "how long a start waits for streams that do not come yet [s]")
         self._recording: EpisodeRecording | None = None
         self._simulated_ns = 0
@@ -138,7 +140,7 @@ class EpisodeRecorder(BcLifecycleNode):
         if self._tick_ns is None or not self._lockstep or not self.active:
             return
         if missing := recording.incomplete(self._tick_ns):
-            if time.monotonic() - self._tick_since < STALL:
+            if time.monotonic() - self._tick_since < self.value("tick_timeout"):
                 return
             names = ", ".join(f"'{stream.name}'" for stream in missing)
             recording.message = f"no data on {names} for the tick at {self._tick_ns / 1e9:.3f} s: check its source"
@@ -194,7 +196,7 @@ class EpisodeRecorder(BcLifecycleNode):
             response.message = f"unknown outcome {request.outcome}: use a constant of EpisodeOutcome"
             return response
         if self._lockstep:
-            self._pump_until(lambda: self._tick_ns is None, STALL)
+            self._pump_until(lambda: self._tick_ns is None, self.value("tick_timeout"))
         else:
             self._poll()
         try:
@@ -268,3 +270,7 @@ class EpisodeRecorder(BcLifecycleNode):
 
 def main() -> None:
     sys.exit(run_node(EpisodeRecorder))
+
+
+if __name__ == "__main__":
+    main()

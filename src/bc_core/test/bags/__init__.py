@@ -1,0 +1,1 @@
+"""Tests of bags share episode_maker."""

@@ -1,0 +1,73 @@
+"""When a stream counts as alive, complete or interrupted."""
+
+import struct
+
+import pytest
+
+from bc_core.contract import Contract
+from bc_teleop.recorded_stream import RecordedStream, header_stamp, recorded_streams
+
+MS = 1_000_000
+
+
+def message(stamp_ns: int, order: str = "<") -> bytes:
+    return bytes([0, order == "<", 0, 0]) + struct.pack(order + "iI", *divmod(stamp_ns, 1000 * MS)) + b"rest"
+
+
+def camera() -> RecordedStream:
+    return RecordedStream("camera", "t", latched=False, required=True, period_ns=66 * MS, max_age_ns=200 * MS)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_stamp_is_read_in_either_byte_order(order: str) -> None:
+    assert header_stamp(message(12_000_000_345, order)) == 12_000_000_345
+
+
+def test_a_message_without_header_is_refused() -> None:
+    with pytest.raises(ValueError, match="a message of 6 bytes"):
+        header_stamp(b"\x00\x01\x00\x00ab")
+
+
+def test_a_stream_is_alive_while_its_messages_come() -> None:
+    stream = camera()
+    assert not stream.is_alive(0)
+    stream.receive(1000 * MS, message(990 * MS))
+    assert stream.is_alive(1200 * MS)
+    assert not stream.is_alive(1201 * MS)
+
+
+def test_a_slow_stream_may_take_three_periods() -> None:
+    stream = RecordedStream("slow", "t", latched=False, required=True, period_ns=1000 * MS, max_age_ns=200 * MS)
+    stream.receive(0, message(0))
+    assert stream.is_alive(3000 * MS)
+    assert not stream.is_alive(3001 * MS)
+
+
+@pytest.mark.parametrize(("stamp", "complete"), [(1000, True), (940, True), (934, False), (900, False)])
+def test_a_tick_is_complete_once_no_further_sample_was_due_by_then(stamp: int, complete: bool) -> None:
+    stream = camera()
+    assert not stream.is_complete(1000 * MS)
+    stream.receive(1000 * MS, message(stamp * MS))
+    assert stream.is_complete(1000 * MS) is complete
+
+
+def test_a_gap_is_told_also_while_it_lasts() -> None:
+    stream = camera()
+    for stamp in (0, 66, 132):
+        stream.receive(stamp * MS, message(stamp * MS))
+    assert stream.gap(200 * MS) == ""
+    assert "'camera' was silent for 0.87 s (limit 0.20 s)" in stream.gap(1000 * MS)
+    stream.receive(1132 * MS, message(1132 * MS))
+    assert "silent for 1.00 s" in stream.gap(1140 * MS)
+
+
+def test_streams_come_from_the_contract(contract: Contract) -> None:
+    streams = recorded_streams(contract, frozenset({"camera", "gripper"}))
+    assert {name for name, stream in streams.items() if stream.required} == {
+        "joint_states",  # "arm" is on it as well as "gripper"
+        "controller/state",
+        "object/odometry",
+    }
+    assert streams["camera/image_raw"].period_ns == pytest.approx(1e9 / 15, abs=1)
+    assert streams["controller/mode"].latched
+    assert not streams["command/human"].is_periodic

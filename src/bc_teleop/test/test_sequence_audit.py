@@ -1,0 +1,46 @@
+"""Losses are found by publication numbers."""
+
+import random
+
+import pytest
+
+from bc_teleop.sequence_audit import SequenceAudit
+
+
+def audit(numbers: list[int], publishers: int = 1) -> int:
+    audit = SequenceAudit()
+    return sum(audit.missing_before(number, lambda: publishers) for number in numbers)
+
+
+def test_a_late_joiner_lost_nothing() -> None:
+    assert audit([41, 42, 43]) == 0
+
+
+@pytest.mark.parametrize(("numbers", "lost"), [([1, 2, 4, 5], 1), ([1, 5, 6, 9], 5), ([7, 1007], 999)])
+def test_gaps_of_one_publisher_are_counted_exactly(numbers: list[int], lost: int) -> None:
+    assert audit(numbers) == lost
+
+
+def test_a_publisher_that_began_anew_lost_nothing() -> None:
+    assert audit([100, 101, 1, 2, 3]) == 0
+
+
+def test_interleaved_publishers_are_told_apart() -> None:
+    generator = random.Random(1)
+    streams = [iter(range(1, 200)), iter(range(5000, 5199))]
+    numbers = [next(generator.choice(streams)) for _ in range(150)]
+    assert audit(numbers, publishers=2) == 0
+
+
+def test_the_loss_belongs_to_the_publisher_with_the_closest_number() -> None:
+    assert audit([1, 5000, 2, 5004, 3, 5005, 7], publishers=2) == 3 + 3
+
+
+def test_publishers_are_counted_only_when_a_number_is_unexpected() -> None:
+    audit = SequenceAudit()
+    audit.missing_before(1, lambda: 1)
+
+    def never() -> int:
+        raise AssertionError("asked for nothing")
+
+    assert [audit.missing_before(number, never) for number in range(2, 100)] == [0] * 98
