@@ -21,7 +21,8 @@ from bc_sim.worker import Worker
 _REPEAT = 0.2  # [s] of waiting at a tick after which what may have been missed is sent once more
 _COMPLAIN = 5.0  # [s] of waiting at a tick between two warnings
 _TICK_TIME = 10.0  # [s] within which a tick must be reached
-_PUBLISH_PERIOD = 0.005  # [s]
+_CHECK_PERIOD = 0.1  # [s] after which the failure of a thread is seen
+_SHORTEST_SLEEP = 0.0005  # [s]
 
 
 class LockStep:
@@ -51,7 +52,7 @@ class LockStep:
     def start(self) -> None:
         """BcError when there is no camera to be had."""
         self._worker.start()
-        self._timer = self._node.create_timer(0.1, self._worker.check, clock=_steady())
+        self._timer = self._node.create_timer(_CHECK_PERIOD, self._worker.check, clock=_steady())
 
     def stop(self) -> None:
         """Also after a start that failed."""
@@ -127,49 +128,69 @@ class LockStep:
 
 
 class RealTime:
-    """System time: the plant's own thread runs at 1 kHz; this publishes what it left, and renders in another thread."""
+    """System time: the plant's own thread runs at 1 kHz; one thread publishes what it left, another one renders.
+
+    Publishing is no timer of the node: an rclpy executor spends more on waking up than all the publishing costs.
+    """
 
     def __init__(self, node: Node, simulation: Simulation, publications: Publications, camera: bool) -> None:
         self._node, self._simulation, self._publications = node, simulation, publications
-        self._camera = Worker("camera", self._run_camera) if camera else None
+        self._lock = threading.Lock()  # held while something is published
+        self._workers = [Worker("publishing", self._publish)]
+        if camera:
+            self._workers.append(Worker("camera", self._render))
         self._timer: Timer | None = None
 
     def start(self) -> None:
         """BcError when there is no camera to be had."""
         self._simulation.start()
-        if self._camera:
-            self._camera.start()
-        self._last = time.time_ns()
-        self._timer = self._node.create_timer(_PUBLISH_PERIOD, self._publish, clock=_steady())
+        for worker in self._workers:
+            worker.start()
+        self._timer = self._node.create_timer(_CHECK_PERIOD, self._check, clock=_steady())
 
     def stop(self) -> None:
         """Also after a start that failed half way."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
-        if self._camera:
-            self._camera.stop()
+        for worker in self._workers:
+            worker.stop()
         self._simulation.plant.stop()
 
-    def paused(self, at_tick: bool = False) -> nullcontext[None]:
-        """Real time does not pause."""
-        return nullcontext()
+    @contextmanager
+    def paused(self, at_tick: bool = False) -> Iterator[None]:
+        """Nothing is published meanwhile; real time itself does not pause."""
+        with self._lock:
+            yield
 
-    def _publish(self) -> None:
-        if self._camera:
-            self._camera.check()
-        now = self._simulation.plant.now_ns
-        self._publications.publish(self._last, now)
-        self._last = now
+    def _check(self) -> None:
+        for worker in self._workers:
+            worker.check()
 
-    def _run_camera(self, worker: Worker) -> None:
+    def _publish(self, worker: Worker) -> None:
+        last = self._simulation.plant.now_ns
+        worker.ready()
+        while not worker.stopping.wait(_seconds_to(self._publications.schedule.next(last))):
+            with self._lock:
+                now = self._simulation.plant.now_ns
+                self._publications.publish(last, now)
+            last = now
+
+    def _render(self, worker: Worker) -> None:
         config = self._simulation.task_config.camera
         schedule = Schedule({"camera": config.rate}, PERIOD_NS)
         with OffscreenCamera(self._simulation.scene.model, config) as camera:
             worker.ready()
-            last = time.time_ns()
-            while not worker.stopping.wait((schedule.next(last) + PERIOD_NS - time.time_ns()) / NANOSECONDS):
-                last = time.time_ns()
-                self._publications.publish_image(camera)
+            last = self._simulation.plant.now_ns
+            while not worker.stopping.wait(_seconds_to(schedule.next(last))):
+                now = self._simulation.plant.now_ns
+                if schedule.due(last, now):
+                    self._publications.publish_image(camera)
+                last = now
+
+
+def _seconds_to(time_ns: int) -> float:
+    """From now until the period of a time has been run; never so short that a late control loop makes this one spin."""
+    return max((time_ns + PERIOD_NS - time.time_ns()) / NANOSECONDS, _SHORTEST_SLEEP)
 
 
 def _steady() -> Clock:

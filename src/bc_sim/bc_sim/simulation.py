@@ -116,7 +116,7 @@ class Simulation:
         inverse, linear = np.empty(4), np.empty(3)
         mujoco.mju_negQuat(inverse, qpos[3:])
         mujoco.mju_rotVecQuat(linear, qvel[:3], inverse)
-        return ObjectState(stamp, qpos[:3], np.roll(qpos[3:], -1), linear, qvel[3:])
+        return ObjectState(stamp, qpos[:3], qpos[[4, 5, 6, 3]], linear, qvel[3:])
 
     def change_mode(self, request: int, reason: str) -> ModeResult:
         """Ask the controller for a mode and wait for its answer: one period. In lock step that period is run here."""
