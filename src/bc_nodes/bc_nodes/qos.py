@@ -20,3 +20,4 @@ SENSOR_OUT = _profile(50)  # publishers of sensor data: reliable, so that a reco
 SENSOR_IN = _profile(10, reliable=False)  # consumers of sensor data: the newest, never a backlog
 SENSOR_IN_ALL = _profile(1000)  # consumers that must see every sample: recorder, lock step
 RECORD = _profile(1000)  # the recorder's side of everything that is not latched
+RECORD_LATCHED = _profile(1000, latched=True)  # the same for latched topics: changes may follow each other closely

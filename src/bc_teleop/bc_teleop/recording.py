@@ -110,7 +110,7 @@ class EpisodeRecording:
         """The middleware reports messages that will never arrive."""
         if self._writer is not None:
             self._writer.count_lost(name, messages)
-            self.message = f"{messages} messages on '{name}' were lost on the way: the recorder cannot keep up"
+            self.message = f"{messages} messages on '{name}' were lost before they reached the recorder"
 
     def absent(self, now_ns: int) -> list[RecordedStream]:
         """Required streams that do not come."""

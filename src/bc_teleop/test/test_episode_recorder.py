@@ -39,7 +39,7 @@ TYPES = {
     "camera/image_raw": (Image, qos.SENSOR_OUT),
     "task/state": (TaskState, qos.EVENT),
     "command/human": (ActionChunk, qos.COMMAND),
-    "controller/mode": (ControlMode, qos.LATCHED),
+    "controller/mode": (ControlMode, qos.RECORD_LATCHED),
 }
 PERIODS = {"joint_states": 5 * MS, "controller/state": 10 * MS, "object/odometry": 10 * MS, "camera/image_raw": 50 * MS}
 
@@ -196,6 +196,17 @@ def test_in_lock_step_everything_is_in_the_bag(lockstep: Graph) -> None:
     assert all(m.received_ns >= to_ns(m.msg.header.stamp) for m in messages)
     assert messages[-1].msg.outcome == EpisodeOutcome.SUCCESS
     assert (episode.info["seed"], episode.info["outcome"], episode.info["reason"]) == (9, "success", "task success")
+
+
+def test_mode_changes_in_quick_succession_are_all_recorded(lockstep: Graph) -> None:
+    assert lockstep.start().success
+    for epoch in range(2, 7):
+        lockstep.send("controller/mode", START, epoch=epoch)
+    lockstep.observe(START)
+    lockstep.finish_tick(START)
+    episode = open_episode(lockstep.stop().path)
+    assert [msg.epoch for _, _, msg in episode.messages(["controller/mode"])] == [1, 2, 3, 4, 5, 6]
+    assert episode.lost_total == 0
 
 
 def test_a_tick_waits_for_its_last_sample(lockstep: Graph) -> None:
