@@ -22,7 +22,7 @@ from bc_teleop.limiter import Twist, TwistLimits, approach
 class Reference:
     """The controller's reference at stamp_ns: joints [rad] and velocities [rad/s], shape (n,), gripper opening [m].
 
-    mode_epoch: newest known. stopped: the controller takes no chunk.
+    mode_epoch: newest known. human: a human has the lease. stopped: the controller takes no chunk.
     """
 
     stamp_ns: int
@@ -30,6 +30,7 @@ class Reference:
     velocity: Array
     gripper: float
     mode_epoch: int
+    human: bool = False
     stopped: bool = False
 
 
@@ -111,7 +112,8 @@ class TeleopSession:
             self.engaged = False
             self._sent.clear()
             return None
-        if not wanted and not self.engaged:
+        if not wanted and not (self.engaged and self._has_lease(reference)):
+            self.engaged = False
             return None
         if not self.engaged:
             self._sent.clear()
@@ -133,6 +135,10 @@ class TeleopSession:
         if abs(age) > self._config.max_age:
             return f"controller state is {age:.3f} s old (limit {self._config.max_age} s): is the controller running?"
         return "the controller is stopped: reset it" if reference.stopped else ""
+
+    def _has_lease(self, reference: Reference) -> bool:
+        """Is there anything to release? Until the first chunk has begun the mode cannot tell."""
+        return reference.human or all(sent.chunk.stamp_ns > reference.stamp_ns for sent in self._sent)
 
     def _chunk(self, now_ns: int, command: DeviceCommand, reference: Reference, release: bool) -> ActionChunk:
         config = self._config

@@ -40,6 +40,7 @@ def reference_view(state: ControllerState, mode: ControlMode | None, groups: tup
     mode: the newest mode message, which may know of a change that no state message has told yet.
     """
     newest = mode if mode is not None and to_ns(mode.header.stamp) > to_ns(state.header.stamp) else None
+    mode_now = newest.mode if newest is not None else state.mode
     arm = next(group for group in groups if group.space == Space.JOINT_POSITION)
     reported = list(state.joint_names)
     missing = [name for name in arm.names if name not in reported]
@@ -55,7 +56,8 @@ def reference_view(state: ControllerState, mode: ControlMode | None, groups: tup
         velocity=np.array(state.velocity_reference, dtype=np.float64)[order],
         gripper=float(state.gripper_reference),
         mode_epoch=int(newest.epoch if newest is not None else state.mode_epoch),
-        stopped=(newest.mode if newest is not None else state.mode) == ControlMode.STOPPED,
+        human=mode_now == ControlMode.HUMAN,
+        stopped=mode_now == ControlMode.STOPPED,
     )
 
 

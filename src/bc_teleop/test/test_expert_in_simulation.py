@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from bc_controllers import Robot
 from bc_core.contract import Contract
+from bc_msgs.msg import ControlMode
 from bc_sim.simulation import Simulation
 from bc_sim.task import TaskOutcome
 from bc_sim.task_config import load_task
@@ -18,7 +19,6 @@ from bc_teleop.session import Reference, SessionConfig, TeleopSession
 from bc_teleop.settings import load_settings
 
 PERIODS = 50  # of control in a tick
-STOPPED = 4
 TCP = slice(0, 3), slice(3, 7)
 
 
@@ -44,7 +44,8 @@ def reference(simulation: Simulation) -> Reference:
         np.array(state.velocity_reference),
         state.gripper_reference,
         state.mode_epoch,
-        state.mode == STOPPED,
+        human=state.mode == ControlMode.HUMAN,
+        stopped=state.mode == ControlMode.STOPPED,
     )
 
 

@@ -43,7 +43,7 @@ class Follower:
             return
         row = begun[-1].sample(self.now)
         velocity = (row[:7] - self.reference.joints) / 1e-3
-        self.reference = Reference(self.now, row[:7], velocity, float(row[7]), 4)
+        self.reference = Reference(self.now, row[:7], velocity, float(row[7]), 4, human=True)
         self.rows.append(row)
 
 
@@ -113,6 +113,14 @@ def test_letting_go_brings_the_robot_to_rest_and_gives_the_lease_back(follower: 
     np.testing.assert_allclose(last.actions[-1], last.actions[-2], atol=1e-3)
     assert not follower.session.engaged
     assert follower.period(DeviceCommand()) is None
+
+
+def test_a_lease_that_is_gone_is_not_released(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    follower.period(FORWARD)
+    follower.reference = dataclasses.replace(follower.reference, human=False)  # e.g. after a reset of the scene
+    assert follower.period(DeviceCommand()) is None
+    assert not follower.session.engaged
 
 
 def test_a_dead_man_held_from_the_start_moves_nothing(follower: Follower) -> None:
