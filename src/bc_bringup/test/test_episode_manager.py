@@ -145,7 +145,7 @@ def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
 
 
 def manager_of(cell: Cell) -> EpisodeManager:
-    return EpisodeManager(NAMESPACE, "manager" if cell.lockstep else None, lambda: None)
+    return EpisodeManager(NAMESPACE, "manager" if cell.lockstep else None, lambda: None, settle_seconds=0.05)
 
 
 @pytest.mark.parametrize("cell", [True], indirect=True)

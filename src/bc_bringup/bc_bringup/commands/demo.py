@@ -50,9 +50,8 @@ def load_size(file: Path, name: str) -> Size:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.progress import track
-
     from bc_core.report import format_table, write_report
+    from bc_core.training.progress import track
 
     size = load_size(resources.share() / "config" / "demo.yaml", "quick" if args.quick else "full")
     root = args.directory or Path("out/demo-quick" if args.quick else "out/demo")
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = train_if_needed(root, size, setup)
     for mode in rollout.MODES:
         rollout.rollout(setup, checkpoint, root / "rollout", mode, size.trials)
-    report = write_report(root, root, lambda sequence, description: track(sequence, description, transient=True))
+    report = write_report(root, root, lambda sequence, description: track(description, sequence))
     print(format_table(report))
     print(f"report: {root / 'report.html'} and {root / 'report.json'}")
     return 0

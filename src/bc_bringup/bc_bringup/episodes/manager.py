@@ -24,6 +24,7 @@ from bc_nodes import qos
 
 SERVICE_SECONDS = 20.0  # the recorder's stop closes and indexes a bag
 SILENCE_SECONDS = 20.0  # without a task state the simulation counts as stuck
+SETTLE_SECONDS = 1.0  # nodes that are active may still be discovering each other's topics
 START_SECONDS = 90.0  # until every node is up: the policy is loaded and warmed up in this time
 
 
@@ -40,10 +41,13 @@ class EpisodeManager:
     """Talks to sim, recorder and controller of one namespace.
 
     check: called all the time; raises to end the wait (a signal, a graph that has ended).
-    participant: its name in lock step; None: real time.
+    participant: its name in lock step; None: real time. settle_seconds: what the nodes are given to find each other.
     """
 
-    def __init__(self, namespace: str, participant: str | None, check: Callable[[], None]) -> None:
+    def __init__(
+        self, namespace: str, participant: str | None, check: Callable[[], None], settle_seconds: float = SETTLE_SECONDS
+    ) -> None:
+        self._settle_seconds = settle_seconds
         self._check = check
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
@@ -84,6 +88,9 @@ class EpisodeManager:
                 self._spin()
             self.node.destroy_client(client)
         self._until(lambda: self._task is not None, START_SECONDS, "a message on 'task/state' from the simulation")
+        settled = time.monotonic() + self._settle_seconds
+        while time.monotonic() < settled:
+            self._spin()
 
     def _is_active(self, client: Any) -> bool:
         if not client.service_is_ready():
