@@ -44,7 +44,7 @@ class EpisodeRecorder(BcLifecycleNode):
         self.parameter("directory", "out/episodes", "where episodes go, one directory each")
         self.parameter("lockstep", False, "the simulation waits at every tick until its messages are written")
         self.parameter("participant", "recorder", "this node's name in lock step")
-        self.parameter("compression", "none", "of the bags: none or zstd")
+        self.parameter("compression", "zstd", "of the bags: none or zstd")
         self.parameter("optional", [""], "observation streams of the contract without which an episode may start")
         self.parameter("min_free_mb", 200, "an episode ends when less is free on the disk [MiB]")
         self.parameter(
