@@ -38,6 +38,7 @@ from bc_msgs.srv import ChangeMode, ResetScene
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
 from bc_sim.sim_node import SimNode
+from bc_sim.simulation import Array
 from bc_sim.task import draw_start
 from bc_sim.task_config import TaskConfig
 
@@ -109,7 +110,8 @@ class Graph:
     def until_tick(self, time_ns: int) -> None:
         """Run to a tick, and stand there with everything of it heard."""
         self.last_tick = time_ns - 1
-        self.heard["task/state"] and self._answer(self.heard["task/state"][-1])
+        for msg in self.heard["task/state"][-1:]:
+            self._answer(msg)
         periodic = ("joint_states", "controller/state", "object/odometry", "task/state")
         self.until(lambda: all(self.stamps(topic)[-1:] == [time_ns] for topic in periodic))
         self.until(lambda: self.stamps("/clock")[-1] == time_ns + MS)
@@ -118,7 +120,7 @@ class Graph:
         stamps = (msg.clock if topic == "/clock" else msg.header.stamp for msg in self.heard[topic])
         return [to_ns(stamp) for stamp in stamps]
 
-    def positions(self) -> np.ndarray:
+    def positions(self) -> Array:
         return np.array([msg.position for msg in self.heard["joint_states"]])
 
     def close(self) -> None:
@@ -149,7 +151,7 @@ def graph(**parameters: Any) -> Iterator[Graph]:
         rclpy.try_shutdown()
 
 
-def chunk(graph: Graph, rows: np.ndarray, start_ns: int, **changes: Any) -> ActionChunk:
+def chunk(graph: Graph, rows: Array, start_ns: int, **changes: Any) -> ActionChunk:
     """Rows (H, 8) from the probe, 50 ms apart."""
     graph.sequence += 1
     msg = ActionChunk(
@@ -193,7 +195,7 @@ def test_lock_step_keeps_every_rate_exactly_and_stands_still_at_a_tick() -> None
 
 
 def test_a_human_chunk_moves_the_arm_and_the_same_run_again_is_the_same_to_the_bit() -> None:
-    def run() -> tuple[np.ndarray, list[Any]]:
+    def run() -> tuple[Array, list[Any]]:
         with graph(lockstep=True, camera=False, seed=3) as g:
             g.until_tick(1_200 * MS)
             start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
@@ -371,7 +373,8 @@ def test_a_signal_ends_the_process_cleanly(number: int, lockstep: str) -> None:
     process = start_process(f"lockstep:={lockstep}", "participants:=[nobody]")
     rclpy.init()
     try:
-        listener, heard = Node("listener"), []
+        listener = Node("listener")
+        heard: list[TaskState] = []
         listener.create_subscription(TaskState, "task/state", heard.append, qos.RECORD)
         while not heard and process.poll() is None:
             rclpy.spin_once(listener, timeout_sec=0.1)

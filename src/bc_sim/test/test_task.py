@@ -104,7 +104,7 @@ def test_a_cube_in_the_air_that_nobody_holds_is_no_success(task: TaskConfig, sce
     judge.reset(scene, 1)
     put_cube(scene, 0.5, -0.3, task.ride_height + 2 * task.success.lift)
     for time in np.arange(0.5, 3.0, 0.05):
-        assert not judge_at(judge, scene, time).success
+        assert not judge_at(judge, scene, float(time)).success
 
 
 @pytest.mark.parametrize(
