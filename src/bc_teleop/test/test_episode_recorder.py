@@ -320,7 +320,7 @@ def test_a_full_disk_ends_the_episode_and_says_so(lockstep: Graph) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
-        lockstep.send("camera/image_raw", START, data=bytes(2_000_000))
+        lockstep.send("camera/image_raw", START, data=os.urandom(2_000_000))
         lockstep.spin_until(lambda: lockstep.statuses[-1].state == EpisodeStatus.IDLE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
