@@ -41,6 +41,7 @@ class SimNode(BcLifecycleNode):
         self.parameter("seed", 0, "seed of the first scene")
         self._runner: LockStep | RealTime | None = None
         self._viewer: Worker | None = None
+        self.dropped_chunks = 0  # that came while the node was not active
         self._strangers: set[str] = set()
         self._diagnostics = Diagnostics(self)
 
@@ -92,6 +93,7 @@ class SimNode(BcLifecycleNode):
 
     def _on_chunk(self, source: str, msg: ActionChunk) -> None:
         if self._runner is None:  # not kept: what was sent to an inactive robot must not move it later
+            self.dropped_chunks += 1
             self.get_logger().warning(f"chunk {msg.sequence} of '{msg.producer}' dropped: the node is not active")
             return
         with self._runner.paused():

@@ -282,6 +282,24 @@ def test_change_mode_answers_what_the_controller_decides() -> None:
         assert g.heard["controller/mode"][-1].epoch == resumed.epoch
 
 
+def test_what_arrives_while_inactive_never_moves_the_robot() -> None:
+    with graph(lockstep=True, camera=False) as g:
+        g.until_tick(1_100 * MS)
+        start = np.array([*g.heard["controller/state"][-1].position_reference, 0.08])
+        g.sim.trigger_deactivate()
+        g.command.publish(chunk(g, start + EASE[:, None] * np.array([0.2, 0, 0, 0, 0, 0, 0, 0]), 1_100 * MS))
+        g.until(lambda: g.sim.dropped_chunks == 1)
+        refused = g.call(ResetScene, seed=5)
+        assert not refused.success
+        assert "activate node 'sim' first" in refused.message
+        g.sequence = 0
+        g.sim.trigger_activate()
+        g.until(lambda: g.stamps("task/state")[-1] == 1_150 * MS)
+        g.until_tick(1_600 * MS)
+        assert not g.heard["controller/ack"]
+        assert g.positions()[-1, 0] == pytest.approx(start[0], abs=1e-3)
+
+
 def test_the_task_fails_when_its_time_is_up(task: TaskConfig) -> None:
     with graph(lockstep=True, camera=False, participants="['']") as g:
         g.until(lambda: g.heard["task/state"] and g.heard["task/state"][-1].failure)
