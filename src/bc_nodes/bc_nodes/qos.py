@@ -15,7 +15,7 @@ def _profile(depth: int, reliable: bool = True, latched: bool = False) -> QoSPro
 COMMAND = _profile(4)  # chunks and requests: an old one is worth nothing, a lost one is refused or asked again
 EVENT = _profile(50)  # acknowledgements, manifests, cycle status: each counts
 STATE = _profile(10)  # periodic state
-LATCHED = _profile(1, latched=True)  # control mode: a late joiner must know it
+LATCHED = _profile(10, latched=True)  # control mode: a late joiner must know it, and two quick changes both count
 SENSOR_OUT = _profile(50)  # publishers of sensor data: reliable, so that a recorder may ask for every sample
 SENSOR_IN = _profile(10, reliable=False)  # consumers of sensor data: the newest, never a backlog
 SENSOR_IN_ALL = _profile(1000)  # consumers that must see every sample: recorder, lock step
