@@ -139,8 +139,8 @@ class EpisodeManager:
                 outcome = "success" if task.success else "failure" if task.failure else ""
                 if outcome:
                     return Verdict(outcome, task.detail or f"task {outcome}", task.elapsed)
-            if is_policy and mode and mode.mode == ControlMode.HOLD and mode.previous_mode == ControlMode.POLICY:
-                # Starved, as synchronous execution may be by design: an operator would let the policy go on.
+            if is_policy and mode and mode.mode == ControlMode.HOLD and mode.reason == "starved":
+                # An operator would let the policy go on; any other HOLD was somebody's wish.
                 self._request_mode(ChangeMode.Request.RESUME, "after starvation")
             if time.monotonic() - self._task_seen > SILENCE_SECONDS:
                 raise BcError(f"no 'task/state' for {SILENCE_SECONDS:.0f} s: the simulation is stuck, see its log")

@@ -9,10 +9,9 @@ import yaml
 
 from bc_core.commands import SOURCES
 from bc_core.encoding import Encoding
+from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
 from bc_core.schema import Section
-
-OUTCOMES = ("success", "failure", "aborted", "unlabelled")
 
 
 @dataclass(frozen=True)

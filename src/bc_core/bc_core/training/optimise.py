@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
 from bc_core.policies.network import FlowNetwork
@@ -56,7 +56,7 @@ def optimise(network: FlowNetwork, data: TrainingSet, config: OptimiserConfig, p
     generator = torch.Generator().manual_seed(config.seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, config))
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+    average = AveragedModel(network, multi_avg_fn=_averaging(config.ema))
     network.train()
     last_losses = []
     for step in range(config.steps):
@@ -86,6 +86,18 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
         return (step + 1) / config.warmup
     rest = max(1, config.steps - config.warmup)
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
+
+
+def _averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], int | Tensor], None]:
+    """Exponential moving average that starts fast: the random initial weights must not linger in a short training."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: int | Tensor) -> None:
+        weight = 1.0 - min(decay, (1.0 + float(count)) / (10.0 + float(count)))
+        for old, new in zip(averaged, current, strict=True):
+            old.lerp_(new, weight)
+
+    return average
 
 
 @torch.no_grad()
