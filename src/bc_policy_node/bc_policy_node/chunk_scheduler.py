@@ -37,7 +37,7 @@ class ChunkScheduler(BcLifecycleNode):
         self.parameter("strategy", "rtc", "rtc, naive or sync")
         self.parameter("s_min", 5, "least number of ticks executed between two requests")
         self.parameter("beta", 5.0, "maximal guidance weight")
-        self.parameter("delay_init", 4, "delay assumed before any was measured [ticks]")
+        self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
         self.parameter("delay_window", 10, "chunks over which the largest delay is taken")
         self.parameter("answer_timeout", 1.0, "time after which a request is given up [s]")
         self._reference: ControllerState | None = None

@@ -37,6 +37,10 @@ class PolicyNode(BcLifecycleNode):
         self._newest = 0  # sequence of the newest request: an older one still queued is not worth inferring
 
     def configure(self) -> None:
+        # First, so that scheduler and recorder find the publishers while the policy loads.
+        self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND)
+        self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)
+        self._diagnostics = Diagnostics(self)
         torch.set_num_threads(self.value("threads"))
         self._policy = load_policy(self.value("checkpoint"))
         contract = Contract.load(self.value("contract"))
@@ -49,11 +53,8 @@ class PolicyNode(BcLifecycleNode):
         self._latency = InjectedLatency(self.value("inject_latency"), self.value("seed"))
         self._seeds = np.random.default_rng(self.value("seed"))
         self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
-        seconds = warm_up(self._policy)
+        seconds = self._worker.submit(warm_up, self._policy).result()  # in the thread that will infer
         self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
-        self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND)
-        self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)
-        self._diagnostics = Diagnostics(self)
         subscribe(self, contract, self._assembler)
         self.create_subscription(ChunkRequest, "policy/request", self._on_request, qos.COMMAND)
 

@@ -20,6 +20,8 @@ from bc_core.checkpoint import save_policy
 from bc_core.contract import Contract
 from bc_core.encoding import Encoding
 from bc_core.errors import BcError
+from bc_core.fields import extract, stamp_ns
+from bc_core.frames import FrameAssembler
 from bc_core.normalisation import Normaliser
 from bc_core.policies.config import FlowConfig
 from bc_core.policies.flow import FlowPolicy, input_layout
@@ -58,6 +60,7 @@ class Robot(Node):
     def __init__(self) -> None:
         super().__init__("robot")
         self.mute = False
+        self.sent: list[JointState] = []
         self.chunks: list[ActionChunk] = []
         self.manifests: list[FrameManifest] = []
         self.answers: list[PolicyChunk] = []
@@ -84,8 +87,9 @@ class Robot(Node):
         state.header.stamp = stamp
         self._state.publish(state)
         if not self.mute:
-            joints = JointState(name=JOINTS, position=self.position)
+            joints = JointState(name=JOINTS, position=(np.array(self.position) + 1e-3 * np.random.rand(2)).tolist())
             joints.header.stamp = stamp
+            self.sent.append(joints)
             self._joints.publish(joints)
 
     def _on_chunk(self, msg: ActionChunk) -> None:
@@ -181,6 +185,33 @@ def test_chunks_are_chained_exactly(graph: Graph) -> None:
         tick_ns = manifest.tick * 50_000_000
         assert tick_ns - 100_000_000 <= to_ns(manifest.stamps[0]) <= tick_ns
     assert robot.status[-1].delay_measured >= 1
+
+
+def test_the_frame_that_the_policy_saw_is_rebuilt_from_its_manifest_to_the_bit(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = {}
+    assemble = FrameAssembler.frame
+
+    def spy(assembler: FrameAssembler, tick: int) -> Any:
+        seen[tick] = assemble(assembler, tick)
+        return seen[tick]
+
+    monkeypatch.setattr(FrameAssembler, "frame", spy)
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.manifests) >= 4)
+    contract = Contract.load(tmp_path / "contract.yaml")
+    recorded = FrameAssembler(contract, keep=None)
+    for msg in robot.sent:
+        recorded.add("arm", stamp_ns(msg), extract(contract.observations["arm"], msg))
+    for manifest in robot.manifests:
+        stamps = dict(zip(manifest.streams, map(to_ns, manifest.stamps), strict=True))
+        rebuilt = recorded.rebuild(manifest.tick, stamps)
+        assert rebuilt.stamps == seen[manifest.tick].stamps
+        np.testing.assert_array_equal(rebuilt.values["arm"], seen[manifest.tick].values["arm"])
 
 
 def test_out_of_policy_mode_nothing_is_commanded(graph: Graph) -> None:

@@ -174,7 +174,11 @@ class EpisodeRecorder(BcLifecycleNode):
         if recording is None or not self.active:
             response.message = "the recorder is not active: activate node 'recorder' first"
             return response
-        self._pump_until(lambda: not recording.absent(self._now_ns()), self.value("start_timeout"))
+        self._pump_until(
+            lambda: not (recording.absent(self._now_ns()) or self._topics.unmatched()), self.value("start_timeout")
+        )
+        if unmatched := self._topics.unmatched():
+            self.get_logger().warning(f"not connected yet, its first messages may be missed: {', '.join(unmatched)}")
         wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
         try:
             path = recording.start(wanted, self._now_ns())

@@ -63,6 +63,14 @@ class RawTopics:
         """Subscribe. BcError: the type's package is not installed."""
         self._subscribe(topic, _message_class(type_name), profile)
 
+    def unmatched(self) -> list[str]:
+        """Topics with a publisher that the graph knows, but that is not connected yet: what it sends is missed."""
+        return [
+            topic
+            for topic, subscription in self._subscriptions.items()
+            if self._node.count_publishers(subscription.topic_name) > subscription.get_publisher_count()
+        ]
+
     def take_all(self) -> list[Arrival]:
         """Everything that has arrived since the last call."""
         arrivals = []
