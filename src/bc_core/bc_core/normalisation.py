@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bc_core.chunks import Array
 from bc_core.errors import BcError
 
-MINIMAL_STD = 1e-4
+MINIMAL_STD = 1e-3
 """Below this [SI] a dimension counts as constant: dividing by less would blow up the noise of a sensor."""
 
 

@@ -1,11 +1,12 @@
 """Flow matching: the loss, and the loop that minimises it.
 
 Lipman et al., "Flow Matching for Generative Modeling", arXiv 2210.02747, with the straight path A^tau = tau A +
-(1 - tau) eps. The network predicts the clean chunk; the loss is that of the velocity, ||A1hat - A||^2 / (1 - tau)^2.
+(1 - tau) eps. The network predicts the clean chunk A1hat; the loss is that of the velocity it gives,
+||A1hat - A||^2 / (1 - tau)^2, bounded.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,9 @@ from bc_core.policies.config import OptimiserConfig
 from bc_core.policies.network import FlowNetwork
 from bc_core.training.data import TrainingSet
 
-SMALLEST_REMAINDER = 0.1
-"""1 - tau is bounded by this in the loss: near tau = 1 the chunk is known, and the weight would grow without bound."""
+SMALLEST_REMAINDER = 0.5
+"""1 - tau is bounded by this in the loss. Towards tau = 1 the chunk is all but given and the weight would grow without
+bound, while a sampler of few steps decides for one way or the other at small tau."""
 
 Progress = Callable[[int, float], None]
 
@@ -88,11 +90,11 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
 
 
-def _averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], int | Tensor], None]:
+def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], int | Tensor], None]:
     """Exponential moving average that starts fast: the random initial weights must not linger in a short training."""
 
     @torch.no_grad()
-    def average(averaged: list[Tensor], current: list[Tensor], count: int | Tensor) -> None:
+    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: int | Tensor) -> None:
         weight = 1.0 - min(decay, (1.0 + float(count)) / (10.0 + float(count)))
         for old, new in zip(averaged, current, strict=True):
             old.lerp_(new, weight)

@@ -1,0 +1,98 @@
+"""Values out of messages: by joint name, by path, from images; faults are refused by name."""
+
+from array import array
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bc_core.contract import Contract
+from bc_core.fields import ObservationError, extract, stamp_ns
+
+
+def joint_state(names: list[str], position: list[float]) -> SimpleNamespace:
+    return SimpleNamespace(name=names, position=array("d", position))
+
+
+def image(contract: Contract, pixels: np.ndarray, encoding: str = "rgb8", padding: int = 0) -> SimpleNamespace:
+    height, width = pixels.shape[:2]
+    rows = np.pad(pixels.reshape(height, -1), ((0, 0), (0, padding)), constant_values=77)
+    return SimpleNamespace(
+        height=height, width=width, encoding=encoding, step=rows.shape[1], data=array("B", rows.tobytes())
+    )
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+
+
+def test_joints_are_matched_by_name_not_by_index(contract: Contract) -> None:
+    arm = contract.observations["arm"]
+    shuffled = ["panda_gripper", *reversed(arm.names)]
+    message = joint_state(shuffled, [0.08, *range(7, 0, -1)])
+    np.testing.assert_array_equal(extract(arm, message), np.arange(1.0, 8.0))
+    np.testing.assert_array_equal(extract(contract.observations["gripper"], message), [0.08])
+
+
+def test_paths_reach_into_messages(contract: Contract) -> None:
+    position = SimpleNamespace(x=1.0, y=2.0, z=3.0)
+    orientation = SimpleNamespace(x=0.0, y=0.0, z=0.6, w=0.8)
+    message = SimpleNamespace(
+        pose=SimpleNamespace(pose=SimpleNamespace(position=position, orientation=orientation)),
+        twist=SimpleNamespace(twist=SimpleNamespace(linear=SimpleNamespace(x=0.25))),
+    )
+    np.testing.assert_array_equal(extract(contract.observations["object"], message), [1, 2, 3, 0.6, 0.8, 0.25])
+
+
+def test_a_value_is_a_copy(contract: Contract) -> None:
+    names = list(contract.observations["gripper"].names)
+    message = SimpleNamespace(name=names, position=np.array([0.04]))
+    value = extract(contract.observations["gripper"], message)
+    message.position[0] = 1.0
+    assert value[0] == 0.04
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (joint_state(["panda_joint1"], [0.0]), ["'arm'", "joint_states", "panda_joint2", "it names panda_joint1"]),
+        (SimpleNamespace(name=["a"]), ["'arm'", "no field 'position'"]),
+        (joint_state([f"panda_joint{i}" for i in range(1, 8)], [0.0] * 3), ["'arm'", "panda_joint4"]),
+        (joint_state([f"panda_joint{i}" for i in range(1, 8)], [float("nan")] * 7), ["'arm'", "not finite"]),
+    ],
+)
+def test_faulty_numbers(contract: Contract, message: Any, words: list[str]) -> None:
+    with pytest.raises(ObservationError) as caught:
+        extract(contract.observations["arm"], message)
+    assert caught.value.stream == "arm"
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+def test_image_rows_may_be_padded(contract: Contract, pixels: np.ndarray, padding: int) -> None:
+    value = extract(contract.observations["camera"], image(contract, pixels, padding=padding))
+    np.testing.assert_array_equal(value, pixels)
+
+
+def test_image_channels_are_reordered(contract: Contract, pixels: np.ndarray) -> None:
+    value = extract(contract.observations["camera"], image(contract, pixels, "bgr8"))
+    np.testing.assert_array_equal(value, pixels[:, :, ::-1])
+
+
+def test_faulty_images(contract: Contract, pixels: np.ndarray) -> None:
+    camera = contract.observations["camera"]
+    with pytest.raises(ObservationError, match="48x96 pixels, the contract says 96x96"):
+        extract(camera, image(contract, pixels[:, :48]))
+    with pytest.raises(ObservationError, match="encoding 'yuv422'"):
+        extract(camera, image(contract, pixels, "yuv422"))
+    cut = image(contract, pixels)
+    cut.data = cut.data[:-1]
+    with pytest.raises(ObservationError, match="broken"):
+        extract(camera, cut)
+
+
+def test_stamps_are_exact(header: Any) -> None:
+    assert stamp_ns(SimpleNamespace(header=header(1_700_000_000_123_456_789))) == 1_700_000_000_123_456_789

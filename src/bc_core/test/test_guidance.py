@@ -1,0 +1,160 @@
+"""Real-time chunking against the paper's figures, finite differences and flows whose answer is known."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from bc_core import guidance
+from bc_core.mask import Mask
+
+
+def test_golden_soft_weights() -> None:
+    expected = torch.tensor([1.0, 1.0, 0.5706, 0.2871, 0.1145, 0.0258, 0.0, 0.0])
+    torch.testing.assert_close(guidance.soft_weights(8, 2, 2), expected, atol=5e-5, rtol=0.0)
+
+
+def test_golden_guidance_weights() -> None:
+    weights = [guidance.guidance_weight(step / 5, 5.0) for step in range(5)]
+    assert weights == pytest.approx([5.0, 4.25, 2.1667, 2.1667, 4.25], abs=5e-5)
+
+
+def test_guidance_weight_is_the_formula_where_beta_does_not_bind() -> None:
+    for tau in (0.3, 0.5, 0.9):
+        r_squared = (1 - tau) ** 2 / (tau**2 + (1 - tau) ** 2)
+        assert guidance.guidance_weight(tau, math.inf) == pytest.approx((1 - tau) / (tau * r_squared))
+    assert guidance.guidance_weight(0.9, 1.0) == 1.0
+
+
+def test_masks() -> None:
+    ones = guidance.mask_weights(Mask.HARD, 6, 2, 3, 2)
+    assert ones.tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert guidance.mask_weights(Mask.FREE, 6, 0, 3, 0).tolist() == [0.0] * 6
+    assert torch.equal(guidance.mask_weights(Mask.SOFT, 8, 2, 2, 6), guidance.soft_weights(8, 2, 2))
+
+
+def test_rows_without_a_prefix_are_not_guided() -> None:
+    weights = guidance.mask_weights(Mask.SOFT, 8, 1, 2, prefix_rows=4)
+    assert (weights[:4] > 0).all()
+    assert weights[4:].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("mask", "frozen", "executed", "rows", "words"),
+    [
+        (Mask.SOFT, 6, 4, 8, "6 frozen rows exceed horizon 8 - execution horizon 4"),
+        (Mask.SOFT, 3, 2, 2, "prefix"),
+        (Mask.HARD, 3, 2, 2, "prefix"),
+    ],
+)
+def test_a_splice_that_would_be_unguided_is_refused(
+    mask: Mask, frozen: int, executed: int, rows: int, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        guidance.mask_weights(mask, 8, frozen, executed, rows)
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    """A smooth nonlinear map of chunks (1, 4, 3), in float64 for finite differences."""
+    torch.manual_seed(3)
+    layers = [torch.nn.Flatten(), torch.nn.Linear(12, 20), torch.nn.Tanh(), torch.nn.Linear(20, 12)]
+    return torch.nn.Sequential(*layers, torch.nn.Unflatten(1, (4, 3))).double()
+
+
+def test_vjp_equals_finite_differences(network: torch.nn.Module) -> None:
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        return actions + (1.0 - tau) * network(actions)
+
+    actions, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
+    weights = torch.tensor([1.0, 0.6, 0.2, 0.0], dtype=torch.float64)
+    estimate, gradient = guidance.vector_jacobian(denoise, actions, 0.4, target[0], weights)
+    assert torch.equal(estimate, denoise(actions, 0.4))
+    error = (target - estimate) * weights[:, None]
+    step = 1e-6
+    for row in range(4):
+        for column in range(3):
+            moved = torch.zeros_like(actions)
+            moved[0, row, column] = step
+            change = (denoise(actions + moved, 0.4) - denoise(actions - moved, 0.4)) / (2 * step)
+            assert gradient[0, row, column].item() == pytest.approx((error * change).sum().item(), abs=1e-7)
+
+
+def test_gradient_is_not_the_raw_error(network: torch.nn.Module) -> None:
+    """The defect of guidance with autograd switched off: the correction is the error itself."""
+    actions, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
+    with torch.no_grad():
+        estimate, gradient = guidance.vector_jacobian(lambda a, _: network(a), actions, 0.0, target[0], torch.ones(4))
+    assert not torch.allclose(gradient, target - estimate, atol=1e-2)
+
+
+def reference_sampling(denoise: guidance.Denoiser, noise: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Algorithm 1, GUIDED_INFERENCE, with the whole Jacobian: n = 5, beta = 5."""
+    actions, shape = noise, noise.shape
+    for step in range(5):
+        tau = step / 5
+        estimate = denoise(actions, tau)
+        jacobian = torch.autograd.functional.jacobian(lambda a, tau=tau: denoise(a, tau), actions)
+        jacobian = jacobian.reshape(noise.numel(), noise.numel())
+        error = ((target - estimate) * weights[:, None]).flatten()
+        guided = (error @ jacobian).reshape(shape)
+        velocity = (estimate - actions) / (1 - tau)
+        weight = [5.0, 4.25, 13 / 6, 13 / 6, 4.25][step]
+        actions = actions + (velocity + weight * guided) / 5
+    return actions
+
+
+def test_sampling_is_algorithm_1(network: torch.nn.Module) -> None:
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        return actions + (1.0 - tau) * network(actions)
+
+    noise, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
+    weights = guidance.soft_weights(4, 1, 1).double()
+    sampled = guidance.sample(denoise, noise, 5, target[0], weights, 5.0)
+    torch.testing.assert_close(sampled, reference_sampling(denoise, noise, target[0], weights))
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_guidance_works_where_gradients_are_switched_off(context: type, network: torch.nn.Module) -> None:
+    noise, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
+    weights = torch.ones(4, dtype=torch.float64)
+    expected = guidance.sample(lambda a, _: network(a), noise, 5, target[0], weights, 5.0)
+    with context():
+        sampled = guidance.sample(lambda a, _: network(a), noise.clone(), 5, target[0], weights, 5.0)
+    assert torch.equal(sampled, expected)
+    assert not sampled.requires_grad
+
+
+def test_a_free_sample_is_plain_euler(network: torch.nn.Module) -> None:
+    noise = torch.randn(1, 4, 3, dtype=torch.float64)
+    free = guidance.sample(lambda a, _: network(a), noise, 4, None, torch.zeros(4), 5.0)
+    actions = noise
+    for tau in (0.0, 0.25, 0.5, 0.75):
+        actions = actions + 0.25 * (network(actions) - actions) / (1.0 - tau)
+    torch.testing.assert_close(free, actions.detach())
+
+
+def test_targets_of_unguided_rows_do_not_matter(network: torch.nn.Module) -> None:
+    noise, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
+    weights = torch.tensor([1.0, 0.5, 0.0, 0.0], dtype=torch.float64)
+    padded = target[0].clone()
+    padded[2:] = float("nan")
+    expected = guidance.sample(lambda a, _: network(a), noise, 5, target[0], weights, 5.0)
+    assert torch.equal(guidance.sample(lambda a, _: network(a), noise, 5, padded, weights, 5.0), expected)
+
+
+def test_guidance_pulls_the_frozen_rows_of_a_gaussian_flow() -> None:
+    """For data N(0, I) the exact denoiser is known; guided rows come close to their target, free rows stay noise."""
+
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        return actions * (tau / (tau**2 + (1.0 - tau) ** 2))
+
+    noise = torch.randn(500, 6, 2, generator=torch.Generator().manual_seed(0))
+    target = torch.full((6, 2), 1.5)
+    weights = guidance.mask_weights(Mask.HARD, 6, 3, 1, 3)
+    sampled = guidance.sample(denoise, noise, 20, target, weights, 50.0)
+    assert sampled[:, :3].mean().item() == pytest.approx(1.5, abs=0.1)
+    assert sampled[:, :3].std().item() < 0.3
+    assert sampled[:, 3:].mean().item() == pytest.approx(0.0, abs=0.1)
+    assert sampled[:, 3:].std().item() == pytest.approx(1.0, abs=0.2)
