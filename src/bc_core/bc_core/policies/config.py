@@ -1,6 +1,5 @@
 """Settings of a flow policy and of its training, as in config/policies/flow.yaml."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -143,9 +142,3 @@ class TrainConfig:
         )
         root.finish()
         return config
-
-    def with_training(self, changes: Mapping[str, Any]) -> "TrainConfig":
-        """The same with some settings of `training` changed, e.g. {"steps": 300} for a smoke run; validated."""
-        document = {**asdict(self.training), **changes}
-        changed = OptimiserConfig.from_section(Section(document, "training settings"))
-        return TrainConfig(self.policy, self.data, changed)
