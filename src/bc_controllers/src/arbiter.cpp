@@ -44,11 +44,13 @@ void Arbiter::update(std::int64_t now_ns, std::int64_t steady_ns) {
 }
 
 void Arbiter::relocate(std::int64_t now_ns, const double* position, double gripper, std::string_view reason) {
-  if (mode_ == Mode::kHold || mode_ == Mode::kStopped) {
+  if (mode_ == Mode::kStopped) {
     drop_waiting(now_ns);
     has_chunk_ = false;
+    oldest_epoch_ = epoch_ + 1;
   } else {
     enter(Mode::kHold, now_ns, reason);
+    oldest_epoch_ = epoch_;
   }
   reference_.reset(position, gripper);
   ladder_.restore();
@@ -126,7 +128,9 @@ Arbiter::Refusal Arbiter::check(const Chunk& chunk, std::int64_t now_ns) {
 
 Arbiter::Refusal Arbiter::check_authority(const Chunk& chunk) const {
   // A human outside HUMAN cannot know of a change that is under way; an epoch that never was is foreign all the same.
-  const bool may_be_older = chunk.source == Source::kHuman && mode_ != Mode::kHuman;
+  // But what was made before the robot was put elsewhere would start from where it no longer is.
+  const bool may_be_older =
+      chunk.source == Source::kHuman && mode_ != Mode::kHuman && chunk.mode_epoch >= oldest_epoch_;
   if (chunk.mode_epoch > epoch_ || (chunk.mode_epoch < epoch_ && !may_be_older)) {
     return {Reason::kForeignEpoch, static_cast<std::int64_t>(epoch_), static_cast<std::int64_t>(chunk.mode_epoch)};
   }

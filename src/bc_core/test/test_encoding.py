@@ -116,6 +116,22 @@ def test_history_enters_as_differences_of_successive_steps(contract: Contract) -
     np.testing.assert_array_equal(features({"gripper": batch}), stacked)
 
 
+def test_relations_are_positions_as_seen_from_another_stream(contract: Contract) -> None:
+    features = ObservationFeatures(contract, ["tcp", "object"], [("object", "tcp")])
+    rng = np.random.default_rng(5)
+    values = {"tcp": poses(rng, 1, 2)[0], "object": rng.normal(size=(2, 6))}
+    relative = values["object"][:, :3] - values["tcp"][:, :3]
+    np.testing.assert_allclose(features(values)[-6:], np.concatenate([relative[1], relative[1] - relative[0]]))
+
+
+@pytest.mark.parametrize("pair", [("object", "arm"), ("tcp", "object")])
+def test_a_relation_to_what_has_no_position_or_is_not_observed_is_refused(
+    contract: Contract, pair: tuple[str, str]
+) -> None:
+    with pytest.raises(BcError, match=f"relations name '{pair[1] if pair[1] == 'arm' else 'tcp'}'"):
+        ObservationFeatures(contract, ["arm", "object"], [pair])
+
+
 def test_normalisation_survives_json_exactly() -> None:
     data = np.random.default_rng(4).normal(3.0, 2.0, (500, 6))
     normaliser = fit_observations(data)

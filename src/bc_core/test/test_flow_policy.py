@@ -22,6 +22,7 @@ from bc_core.policies.flow import FlowPolicy
 
 CONFIG = FlowConfig(
     observations=("arm", "gripper", "object"),
+    relations=(),
     n_obs_steps=2,
     horizon=24,
     encoding=Encoding.RELATIVE,
@@ -29,6 +30,7 @@ CONFIG = FlowConfig(
     flow_steps=5,
     width=32,
     blocks=2,
+    dropout=0.0,
 )
 
 

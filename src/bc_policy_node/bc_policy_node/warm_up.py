@@ -1,8 +1,10 @@
 """The first inferences are slow (caches, allocations, kernels); they happen here, before any chunk counts."""
 
 import time
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bc_core.frames import Frame
 from bc_core.mask import Mask
@@ -13,7 +15,7 @@ ROUNDS = 5
 
 def warm_up(policy: Policy) -> float:
     """Run every mask that the policy supports a few times; returns the seconds of the last guided chunk."""
-    values = {}
+    values: dict[str, npt.NDArray[Any]] = {}
     for stream in policy.streams:
         observation = policy.contract.observations[stream]
         if observation.is_image:

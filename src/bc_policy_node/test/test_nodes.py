@@ -137,7 +137,7 @@ def write_contract(path: Path, **changes: Any) -> Path:
 @pytest.fixture
 def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
     contract = Contract.load(write_contract(tmp_path / "contract.yaml"))
-    config = FlowConfig(("arm",), 1, 16, Encoding.RELATIVE, 0.1, 3, 32, 1)
+    config = FlowConfig(("arm",), (), 1, 16, Encoding.RELATIVE, 0.1, 3, 32, 1, 0.0)
     encoder, features, _, _ = input_layout(contract, config)
     size = features({"arm": np.zeros((1, 2))}).size
     policy = FlowPolicy(

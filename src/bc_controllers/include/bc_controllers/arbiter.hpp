@@ -73,7 +73,8 @@ class Arbiter {
 
   Mode mode_ = Mode::kHold;
   std::uint64_t epoch_ = 1;
-  bool announced_ = false;  // the first mode was published
+  std::uint64_t oldest_epoch_ = 1;  // a takeover may be made for this one or a later one
+  bool announced_ = false;          // the first mode was published
   bool after_fault_ = false;
   std::uint64_t lease_producer_ = 0;
   std::int64_t lease_end_ = 0;  // steady time at which a silent human's lease is over

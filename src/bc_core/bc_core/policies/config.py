@@ -18,10 +18,12 @@ class FlowConfig:
     """What defines the policy itself; stored in its checkpoint.
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
-    see normalisation.fit_actions. flow_steps n. width, blocks: of the network.
+    see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
+    feature. flow_steps n. width, blocks, dropout: of the network.
     """
 
     observations: tuple[str, ...]
+    relations: tuple[tuple[str, str], ...]
     n_obs_steps: int
     horizon: int
     encoding: Encoding
@@ -29,12 +31,14 @@ class FlowConfig:
     flow_steps: int
     width: int
     blocks: int
+    dropout: float
 
     @classmethod
     def from_section(cls, section: Section) -> "FlowConfig":
         section.text("type", choices=("flow",))
         config = cls(
             observations=section.texts("observations"),
+            relations=tuple(_relation(pair) for pair in section.section_list("relations", default=())),
             n_obs_steps=section.integer("n_obs_steps", minimum=1, maximum=100),
             horizon=section.integer("horizon", minimum=2, maximum=256),
             encoding=Encoding(section.text("encoding", choices=tuple(Encoding))),
@@ -42,12 +46,25 @@ class FlowConfig:
             flow_steps=section.integer("flow_steps", minimum=1, maximum=1000),
             width=section.integer("width", minimum=8, maximum=8192),
             blocks=section.integer("blocks", minimum=1, maximum=64),
+            dropout=section.number("dropout", minimum=0.0, maximum=0.9),
         )
         section.finish()
         return config
 
     def to_document(self) -> dict[str, Any]:
-        return {"type": "flow", **asdict(self), "observations": list(self.observations), "encoding": str(self.encoding)}
+        return {
+            "type": "flow",
+            **asdict(self),
+            "observations": list(self.observations),
+            "relations": [{"of": of, "to": to} for of, to in self.relations],
+            "encoding": str(self.encoding),
+        }
+
+
+def _relation(section: Section) -> tuple[str, str]:
+    pair = section.text("of"), section.text("to")
+    section.finish()
+    return pair
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 q and -q are one rotation, so quaternions enter as matrix columns (x y z w known) or as cosine and sine of the yaw (only
 z and w known). Successive observations are nearly equal: the newest enters as it is, the history as differences, each
-normalised by itself; otherwise the velocity in them would drown.
+normalised by itself; otherwise the velocity in them would drown. Relations are differences of positions for the same
+reason: a centimetre between tool and object drowns in the metre over which both move.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from bc_core.chunks import Array
 from bc_core.contract import Contract, Observation
+from bc_core.errors import BcError
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,38 @@ class _Conversion:
 class ObservationFeatures:
     """Maps the numeric streams of a frame to one feature vector; images are not its business."""
 
-    def __init__(self, contract: Contract, streams: Iterable[str]) -> None:
+    def __init__(self, contract: Contract, streams: Iterable[str], relations: Iterable[tuple[str, str]] = ()) -> None:
+        """relations: pairs (of, to); BcError where one has no position or is not observed."""
         self.streams = tuple(stream for stream in streams if not contract.observations[stream].is_image)
         self._conversions = {stream: _conversions(contract.observations[stream]) for stream in self.streams}
+        self._relations = [(self._position(contract, of), self._position(contract, to)) for of, to in relations]
 
     def __call__(self, values: Mapping[str, npt.NDArray[Any]]) -> Array:
         """values: stream -> (..., n_obs_steps, width), newest last; returns (..., F)."""
+        numbers = {stream: np.asarray(values[stream], dtype=np.float64) for stream in self.streams}
+        histories = [
+            np.concatenate([convert(numbers[stream]) for convert in self._conversions[stream]], axis=-1)
+            for stream in self.streams
+        ]
+        for (of, of_columns), (to, to_columns) in self._relations:
+            histories.append(numbers[of][..., of_columns] - numbers[to][..., to_columns])
         parts = []
-        for stream in self.streams:
-            value = np.asarray(values[stream], dtype=np.float64)
-            converted = np.concatenate([convert(value) for convert in self._conversions[stream]], axis=-1)
-            parts.append(converted[..., -1, :])
-            differences = np.diff(converted, axis=-2)
+        for history in histories:
+            parts.append(history[..., -1, :])
+            differences = np.diff(history, axis=-2)
             parts.append(differences.reshape(*differences.shape[:-2], -1))
         return np.concatenate(parts, axis=-1)
+
+    def _position(self, contract: Contract, stream: str) -> tuple[str, list[int]]:
+        """A stream and the columns of its x, y and z."""
+        fields = contract.observations[stream].fields if stream in self.streams else ()
+        columns = [i for i, field in enumerate(fields) if field.endswith(("position.x", "position.y", "position.z"))]
+        if len(columns) != 3:
+            raise BcError(
+                f"relations name '{stream}', which is not observed or has no position.x, .y and .z: "
+                "add it to the policy's observations, or remove the relation"
+            )
+        return stream, columns
 
 
 def _conversions(observation: Observation) -> list[_Conversion]:

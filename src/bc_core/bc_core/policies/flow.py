@@ -42,7 +42,13 @@ class FlowPolicy(Policy):
         self.encoder, self.features, self.streams, self.cameras = input_layout(contract, config)
         channels = {stream: config.n_obs_steps * contract.observations[stream].shape[2] for stream in self.cameras}
         self.network = FlowNetwork(
-            features.mean.size, channels, config.horizon, self.encoder.width, config.width, config.blocks
+            features.mean.size,
+            channels,
+            config.horizon,
+            self.encoder.width,
+            config.width,
+            config.blocks,
+            config.dropout,
         )
 
     def infer(
@@ -129,6 +135,6 @@ def input_layout(
                 f"the policy observes '{stream}', which contract '{contract.name}' lacks: use some of {known}"
             )
     encoder = ActionEncoder(contract, config.encoding)
-    features = ObservationFeatures(contract, config.observations)
+    features = ObservationFeatures(contract, config.observations, config.relations)
     cameras = tuple(stream for stream in config.observations if contract.observations[stream].is_image)
     return encoder, features, tuple(dict.fromkeys((*config.observations, *encoder.streams))), cameras

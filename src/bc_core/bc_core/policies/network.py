@@ -23,15 +23,20 @@ class FlowNetwork(nn.Module):
     """
 
     def __init__(
-        self, features: int, cameras: Mapping[str, int], horizon: int, columns: int, width: int, blocks: int
+        self,
+        features: int,
+        cameras: Mapping[str, int],
+        horizon: int,
+        columns: int,
+        width: int,
+        blocks: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.cameras = nn.ModuleDict({stream: ImageEncoder(channels) for stream, channels in cameras.items()})
         inputs = features + ImageEncoder.FEATURES * len(cameras)
-        self.observation = nn.Sequential(
-            nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)
-        )
-        self.head = ChunkHead(horizon, columns, width, blocks)
+        self.observation = nn.Linear(inputs, width)
+        self.head = ChunkHead(horizon, columns, width, blocks, dropout)
 
     def encode(self, features: Tensor, images: Mapping[str, Tensor]) -> Tensor:
         """Condition (B, C) from normalised features (B, F) and uint8 images stream -> (B, n_obs_steps, H, W, C)."""
@@ -41,14 +46,18 @@ class FlowNetwork(nn.Module):
 
 
 class ChunkHead(nn.Module):
-    """Residual MLP over the flattened chunk, modulated by condition and flow time (adaptive layer norm, as in DiT)."""
+    """Residual MLP over the flattened chunk; condition and flow time are added to its input.
 
-    def __init__(self, horizon: int, columns: int, width: int, blocks: int) -> None:
+    With a few hundred demonstrations, conditioning that multiplies (adaptive layer norm) learns by heart which way each
+    of them went; adding, with dropout, does not.
+    """
+
+    def __init__(self, horizon: int, columns: int, width: int, blocks: int, dropout: float) -> None:
         super().__init__()
         self.shape = (horizon, columns)
         self.time = nn.Sequential(nn.Linear(2 * _TIME_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
         self.input = nn.Linear(horizon * columns, width)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, horizon * columns)
         nn.init.zeros_(self.output.weight)
@@ -56,27 +65,27 @@ class ChunkHead(nn.Module):
 
     def forward(self, noisy: Tensor, tau: Tensor, condition: Tensor) -> Tensor:
         """noisy (B, H, E), tau (B,) in [0, 1], condition (B, C) -> A1hat (B, H, E)."""
-        modulation = nn.functional.silu(condition + self.time(_time_embedding(tau)))
-        hidden = self.input(noisy.flatten(1))
+        hidden = self.input(noisy.flatten(1)) + condition + self.time(_time_embedding(tau))
         for block in self.blocks:
-            hidden = block(hidden, modulation)
+            hidden = block(hidden)
         clean: Tensor = self.output(self.norm(hidden))
         return clean.reshape(-1, *self.shape)
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = nn.Linear(width, 3 * width)
-        self.layers = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        nn.init.zeros_(self.modulation.weight)  # every block starts as the identity
-        nn.init.zeros_(self.modulation.bias)
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+        )
 
-    def forward(self, hidden: Tensor, modulation: Tensor) -> Tensor:
-        shift, scale, gate = self.modulation(modulation).chunk(3, dim=-1)
-        change: Tensor = self.layers(self.norm(hidden) * (1.0 + scale) + shift)
-        return hidden + gate * change
+    def forward(self, hidden: Tensor) -> Tensor:
+        changed: Tensor = hidden + self.layers(hidden)
+        return changed
 
 
 def _time_embedding(tau: Tensor) -> Tensor:
