@@ -48,10 +48,10 @@ def settings(**training: Any) -> dict[str, Any]:
         flow_steps=10,
         width=128,
         blocks=2,
-        dropout=0.0,  # so short a training has no time to learn by heart
+        dropout=0.0,
     )
     document["training"].update(
-        steps=400, batch=128, noise_draws=1, warmup=20, ema=0.98, threads=1, learning_rate=0.003
+        steps=800, batch=128, noise_draws=1, warmup=20, ema=0.98, threads=1, learning_rate=0.003
     )
     document["training"].update(training)
     return document
