@@ -121,12 +121,17 @@ class TeleopSession:
         self.engaged = wanted
         return chunk
 
-    def refused(self, sequence: int, disarm: bool) -> None:
-        """Chunk `sequence` was refused: go on from the reference; disarm: not before the dead-man is let go."""
+    def refused(self, sequence: int, disarm: bool) -> bool:
+        """Chunk `sequence` was refused: go on from the reference; disarm: not before the dead-man is let go.
+
+        True where the operator should know: a refused release only means that there was nothing left to release.
+        """
+        was_release = any(sent.chunk.sequence == sequence and sent.chunk.release for sent in self._sent)
         self._sent = deque((sent for sent in self._sent if sent.chunk.sequence < sequence), maxlen=self._sent.maxlen)
         if disarm:
             self.armed = False
             self.engaged = False
+        return not was_release
 
     def _blocked(self, now_ns: int, reference: Reference | None) -> str:
         if reference is None:

@@ -156,8 +156,8 @@ class TeleopNode(BcLifecycleNode):
     def _on_ack(self, msg: ChunkAck) -> None:
         if msg.producer_id != self.process_id or msg.verdict != ChunkAck.REFUSED:
             return
-        self.session.refused(msg.sequence, disarm=msg.reason == ChunkAck.WRONG_SOURCE)
-        self.get_logger().warning(f"chunk {msg.sequence} refused: {msg.detail}", throttle_duration_sec=1.0)
+        if self.session.refused(msg.sequence, disarm=msg.reason == ChunkAck.WRONG_SOURCE):
+            self.get_logger().warning(f"chunk {msg.sequence} refused: {msg.detail}", throttle_duration_sec=1.0)
 
     def _try_tick(self) -> None:
         """Lock step: deal with the task's tick as soon as everything of that tick is here."""
