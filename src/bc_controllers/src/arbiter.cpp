@@ -44,10 +44,10 @@ void Arbiter::update(std::int64_t now_ns, std::int64_t steady_ns) {
 }
 
 void Arbiter::relocate(std::int64_t now_ns, const double* position, double gripper, std::string_view reason) {
-  if (mode_ == Mode::kStopped) {
+  if (!announced_ || mode_ == Mode::kStopped) {
     drop_waiting(now_ns);
     has_chunk_ = false;
-    oldest_epoch_ = epoch_ + 1;
+    oldest_epoch_ = announced_ ? epoch_ + 1 : epoch_;  // before the first mode was said nobody could follow it
   } else {
     enter(Mode::kHold, now_ns, reason);
     oldest_epoch_ = epoch_;

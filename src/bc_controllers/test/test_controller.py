@@ -170,6 +170,23 @@ def test_relocation_begins_anew_where_the_robot_is(
     assert [ack.reason for ack in controller.poll_acks()] == [10]  # SUPERSEDED
 
 
+def test_a_takeover_made_before_a_relocation_is_refused(
+    controller: Controller, home: Array, make_chunk: MakeChunk
+) -> None:
+    """It would start from where the robot no longer is."""
+    loop = Loop(controller)
+    loop.run(home)
+    controller.relocate("scene reset")
+    loop.run(home + 0.3)
+    rows = np.hstack([np.tile(home, (8, 1)), np.full((8, 1), 0.04)])
+    controller.submit("human", make_chunk(rows, loop.now, mode_epoch=1, sequence=1))
+    controller.submit("human", make_chunk(rows + 0.3, loop.now, mode_epoch=2, sequence=2))
+    loop.run(home + 0.3, periods=2)
+    acks = {ack.sequence: ack for ack in controller.poll_acks()}
+    assert acks[1].reason == 5  # FOREIGN_EPOCH
+    assert acks[2].verdict == 1  # IN_FORCE
+
+
 def test_the_state_reports_poses_and_the_chunk_in_force(
     controller: Controller, model: Model, home: Array, make_chunk: MakeChunk
 ) -> None:
