@@ -94,3 +94,11 @@ def test_sizes_are_read_and_checked(tmp_path: Path) -> None:
     assert demo.load_size(file, "full") == demo.Size(5, 2, "flow", {"steps": 9})
     with pytest.raises(BcError, match=r"quick.episodes = 0"):
         demo.load_size(file, "quick")
+
+
+def test_a_smoke_run_leaves_a_longer_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        write(tmp_path / "out" / "demo" / "episodes", seed, seed=seed)
+    assert demo.default_root(demo.Size(3, 1, "flow", {})) == Path("out/demo")
+    assert demo.default_root(demo.Size(2, 1, "flow", {})) == Path("out/demo-quick")

@@ -31,7 +31,7 @@ class Size:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run of a few minutes; its figures mean nothing")
-    parser.add_argument("--directory", type=Path, help="folder of the run (out/demo, quick: out/demo-quick)")
+    parser.add_argument("--directory", type=Path, help="folder of the run (out/demo)")
     add_setup_arguments(parser)
 
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from bc_core.training.progress import track
 
     size = load_size(resources.share() / "config" / "demo.yaml", "quick" if args.quick else "full")
-    root = args.directory or Path("out/demo-quick" if args.quick else "out/demo")
+    root = args.directory or default_root(size)
     setup = setup_of(args)
     collect.collect(setup, root / "episodes", size.episodes)
     checkpoint = train_if_needed(root, size, setup)
@@ -64,6 +64,15 @@ def run(args: argparse.Namespace) -> int:
     print(format_table(report))
     print(f"report: {root / 'report.html'} and {root / 'report.json'}")
     return 0
+
+
+def default_root(size: Size) -> Path:
+    """out/demo; out/demo-quick where out/demo holds more than this run would use: a smoke run must not replace it."""
+    root = Path("out/demo")
+    if len(records.finished(root / "episodes")) <= size.episodes:
+        return root
+    print(f"{root} holds a longer run and is left alone")
+    return Path("out/demo-quick")
 
 
 def train_if_needed(root: Path, size: Size, setup: Setup) -> Path:
