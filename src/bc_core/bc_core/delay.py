@@ -3,6 +3,10 @@
 from collections import deque
 from typing import Protocol
 
+import numpy as np
+
+from bc_core.errors import BcError
+
 
 class DelayEstimator(Protocol):
     """Predicts the delay of the next chunk from those measured so far; deterministic, knows no clock."""
@@ -34,3 +38,44 @@ class WindowMax:
     @property
     def estimate(self) -> int:
         return max(1, max(self._delays))
+
+
+class Quantile:
+    """A quantile of the last `window` delays: a rare spike is taken as it comes instead of prepared for all the time.
+
+    A maximum that a spike raises freezes that many rows of every chunk until it is forgotten, and the policy acts on
+    old rows meanwhile. Underestimating a spike costs one jump of the reference, which the controller fades out.
+    """
+
+    def __init__(self, initial: int, window: int, quantile: float) -> None:
+        if initial < 1 or window < 1 or not 0.0 < quantile <= 1.0:
+            raise ValueError(
+                f"initial delay and window must be at least 1 tick and the quantile in (0, 1], got {initial}, {window}"
+                f" and {quantile}"
+            )
+        self._delays: deque[int] = deque([initial], maxlen=window)
+        self._quantile = quantile
+
+    def observe(self, delay: int) -> None:
+        if delay < 0:
+            raise ValueError(f"a chunk cannot take effect before its observation: delay {delay} ticks")
+        self._delays.append(delay)
+
+    @property
+    def estimate(self) -> int:
+        return max(1, int(np.quantile(self._delays, self._quantile, method="inverted_cdf")))
+
+
+ESTIMATORS = ("quantile", "window_max")
+
+
+def make_estimator(name: str, initial: int, window: int, quantile: float) -> DelayEstimator:
+    """An estimator by name. BcError: no such estimator, or unusable numbers."""
+    try:
+        if name == "quantile":
+            return Quantile(initial, window, quantile)
+        if name == "window_max":
+            return WindowMax(initial, window)
+    except ValueError as error:
+        raise BcError(f"delay estimator '{name}': {error}") from error
+    raise BcError(f"delay estimator is '{name}': choose one of {', '.join(ESTIMATORS)}")

@@ -111,6 +111,20 @@ class FrameAssembler:
         """The frame of a tick. ObservationError names stream, age and limit where a sample is missing or too old."""
         return self._assemble(tick, {})
 
+    def awaits(self, tick: int) -> bool:
+        """Whether, going by the streams' nominal rates, a sample that belongs to this tick is still under way.
+
+        A frame assembled at once would see the samples before, though recorded data has these: what the policy was
+        trained on. Cameras are not waited for: their period is long.
+        """
+        now = self._grid.time(tick)
+        for stream, rule in self._rules.items():
+            newest = self._samples[stream].stamps[-1:]
+            period_ns = to_nanoseconds(1.0 / rule.rate)
+            if not rule.is_image and newest and newest[0] <= now - rule.latency_ns - period_ns:
+                return True
+        return False
+
     def rebuild(self, tick: int, stamps: Mapping[str, int]) -> Frame:
         """The frame of a tick from the samples with these stamps (of a FrameManifest).
 

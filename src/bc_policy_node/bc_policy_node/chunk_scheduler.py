@@ -6,7 +6,7 @@ import numpy as np
 
 from bc_core.checkpoint_config import read_header
 from bc_core.chunks import ActionChunk, Space
-from bc_core.delay import WindowMax
+from bc_core.delay import make_estimator
 from bc_core.errors import BcError
 from bc_core.scheduler import Request, Scheduler, SchedulerConfig, Strategy
 from bc_msgs.msg import (
@@ -38,7 +38,9 @@ class ChunkScheduler(BcLifecycleNode):
         self.parameter("s_min", 5, "least number of ticks executed between two requests")
         self.parameter("beta", 5.0, "maximal guidance weight")
         self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
-        self.parameter("delay_window", 10, "chunks over which the largest delay is taken")
+        self.parameter("delay_estimator", "quantile", "quantile, or window_max as in the paper")
+        self.parameter("delay_window", 20, "chunks that the estimate looks back on")
+        self.parameter("delay_quantile", 0.9, "of the delays in the window, for the quantile estimator")
         self.parameter("answer_timeout", 1.0, "time after which a request is given up [s]")
         self._reference: ControllerState | None = None
 
@@ -60,7 +62,12 @@ class ChunkScheduler(BcLifecycleNode):
                 answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
             ),
             self._grid,
-            WindowMax(self.value("delay_init"), self.value("delay_window")),
+            make_estimator(
+                self.value("delay_estimator"),
+                self.value("delay_init"),
+                self.value("delay_window"),
+                self.value("delay_quantile"),
+            ),
             joints=next(group.columns for group in self._groups if group.space == Space.JOINT_POSITION),
         )
         self._requests = self.create_publisher(ChunkRequest, "policy/request", qos.COMMAND)

@@ -1,6 +1,7 @@
 """Subscriptions of the contract's observation streams, feeding a FrameAssembler."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,10 +14,11 @@ from bc_nodes import qos
 from bc_nodes.message_class import message_class
 
 
-def subscribe(node: Node, contract: Contract, assembler: FrameAssembler) -> None:
+def subscribe(node: Node, contract: Contract, assembler: FrameAssembler, on_sample: Callable[[], None]) -> None:
     """Subscribe to every topic that the assembler's streams need; one subscription feeds all streams of its topic.
 
-    A sample that the contract does not admit is reported and left out: the frame then ages and is refused.
+    on_sample is called after each message. A sample that the contract does not admit is reported and left out: the
+    frame then ages and is refused.
     """
     by_topic: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for stream in assembler.streams:
@@ -30,6 +32,7 @@ def subscribe(node: Node, contract: Contract, assembler: FrameAssembler) -> None
                 assembler.add(stream, stamp, extract(contract.observations[stream], message))
             except ObservationError as error:
                 node.get_logger().warning(str(error), throttle_duration_sec=1.0)
+        on_sample()
 
     for (topic, type_name), streams in by_topic.items():
         node.create_subscription(message_class(type_name), topic, partial(take, streams), qos.SENSOR_IN)

@@ -22,6 +22,9 @@ from bc_policy_node.latency import InjectedLatency
 from bc_policy_node.observations import subscribe
 from bc_policy_node.warm_up import warm_up
 
+PATIENCE = 0.015
+"""How long a request waits for the samples of its tick, which are sent as it is [s]."""
+
 
 class PolicyNode(BcLifecycleNode):
     """Loads a checkpoint, assembles frames, infers in a thread of its own so that observations keep coming in."""
@@ -34,6 +37,7 @@ class PolicyNode(BcLifecycleNode):
         self.parameter("seed", 0, "seed of sampling noise and injected latency")
         self.parameter("threads", 1, "threads of inference")
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._request: ChunkRequest | None = None  # that waits for the samples of its tick
         self._newest = 0  # sequence of the newest request: an older one still queued is not worth inferring
 
     def configure(self) -> None:
@@ -55,7 +59,9 @@ class PolicyNode(BcLifecycleNode):
         self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
         seconds = self._worker.submit(warm_up, self._policy).result()  # in the thread that will infer
         self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
-        subscribe(self, contract, self._assembler)
+        self._patience = self.create_timer(PATIENCE, self._begin)
+        self._patience.cancel()
+        subscribe(self, contract, self._assembler, self._on_sample)
         self.create_subscription(ChunkRequest, "policy/request", self._on_request, qos.COMMAND)
 
     def close(self) -> None:
@@ -63,6 +69,22 @@ class PolicyNode(BcLifecycleNode):
 
     def _on_request(self, request: ChunkRequest) -> None:
         if not self.active:
+            return
+        self._request = request
+        if self._assembler.awaits(request.tick):
+            self._patience.reset()
+        else:
+            self._begin()
+
+    def _on_sample(self) -> None:
+        if self._request is not None and not self._assembler.awaits(self._request.tick):
+            self._begin()
+
+    def _begin(self) -> None:
+        """The samples of the tick are there, or have been waited for long enough: what is missing then is stale."""
+        self._patience.cancel()
+        request, self._request = self._request, None
+        if request is None:
             return
         try:
             frame = self._assembler.frame(request.tick)

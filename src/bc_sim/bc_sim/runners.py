@@ -189,8 +189,12 @@ class RealTime:
 
 
 def _seconds_to(time_ns: int) -> float:
-    """From now until the period of a time has been run; never so short that a late control loop makes this one spin."""
-    return max((time_ns + PERIOD_NS - time.time_ns()) / NANOSECONDS, _SHORTEST_SLEEP)
+    """From now until the middle of the period of a time: it has been run, and the next has not.
+
+    What is read then is stamped with that very time, so with a tick's where there is one. Never so short that a late
+    control loop makes this one spin.
+    """
+    return max((time_ns + PERIOD_NS // 2 - time.time_ns()) / NANOSECONDS, _SHORTEST_SLEEP)
 
 
 def _steady() -> Clock:
