@@ -18,6 +18,9 @@ from bc_sim.camera import OffscreenCamera
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS, Simulation
 
+Reading = tuple[Publisher, Any]
+"""A message, and where it goes."""
+
 
 class Publications:
     """Publishes what is due; to be used by one thread, except for `camera`, which may have one of its own.
@@ -38,17 +41,18 @@ class Publications:
         self._object = node.create_publisher(Odometry, "object/odometry", qos.SENSOR_OUT)
         self._image = node.create_publisher(Image, "camera/image_raw", qos.SENSOR_OUT)
         self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
-        streams: dict[str, tuple[float, Callable[[], None]]] = {
-            "joint_states": (200.0, self._publish_joints),
-            "state": (100.0, self._publish_state),
-            "object": (100.0, self._publish_object),
-            "status": (1.0, self._publish_status),
-            "task": (1.0 / grid.dt, self._publish_task),
+        # In the order in which they are read: joint states were sampled by the plant, the others are as of now.
+        streams: dict[str, tuple[float, Callable[[], list[Reading]]]] = {
+            "object": (100.0, self._read_object),
+            "state": (100.0, self._read_state),
+            "joint_states": (200.0, self._read_joints),
+            "status": (1.0, self._read_status),
+            "task": (1.0 / grid.dt, self._read_task),
         }
         if clock:
             self._clock = node.create_publisher(Clock, "/clock", qos.STATE)
-            streams["clock"] = (100.0, self.publish_clock)
-        self._streams = {name: publish for name, (_, publish) in streams.items()}
+            streams["clock"] = (100.0, self._read_clock)
+        self._streams = {name: read for name, (_, read) in streams.items()}
         self.schedule = Schedule({name: rate for name, (rate, _) in streams.items()}, PERIOD_NS)
 
     def announce(self, now_ns: int) -> None:
@@ -57,24 +61,28 @@ class Publications:
         self._send(self._mode, messages.initial_mode(state, now_ns))
 
     def publish(self, last_ns: int, now_ns: int) -> None:
-        """Everything that became due in (last_ns, now_ns], with acknowledgements and mode changes first."""
+        """Everything that became due in (last_ns, now_ns], with acknowledgements and mode changes first.
+
+        All is read before anything is sent: sending takes longer than a control period, and what belongs to one time
+        must bear its stamp.
+        """
+        readings = [reading for name in self.schedule.due(last_ns, now_ns) for reading in self._streams[name]()]
         self.publish_events()
-        for name in self.schedule.due(last_ns, now_ns):
-            self._streams[name]()
+        for publisher, message in readings:
+            self._send(publisher, message)
 
     def repeat(self) -> None:
         """Once more the newest of everything periodic: for participants that were not there."""
         for publisher, message in self._last.items():
-            if publisher is not self._mode:
+            if publisher not in (self._mode, self._clock):
                 publisher.publish(message)
         self.publish_clock()
 
     def publish_scene(self) -> None:
         """After a reset, at once: whoever still deals with this tick must not see the scene of before."""
         self.publish_events()
-        self._publish_state()
-        self._publish_object()
-        self._publish_task()
+        for publisher, message in [*self._read_object(), *self._read_state(), *self._read_task()]:
+            self._send(publisher, message)
 
     def publish_events(self) -> None:
         controller = self._simulation.controller
@@ -85,7 +93,8 @@ class Publications:
 
     def publish_clock(self) -> None:
         """ROS time of lock step: the next period's."""
-        self._clock.publish(Clock(clock=to_stamp(self._simulation.plant.now_ns)))
+        for publisher, message in self._read_clock():
+            self._send(publisher, message)
 
     def publish_image(self, camera: OffscreenCamera) -> None:
         """Render the newest state and send it; in the camera's thread."""
@@ -93,31 +102,34 @@ class Publications:
         pixels = camera.render(self._camera_data)
         self._send(self._image, messages.image(pixels, stamp, self._simulation.task_config.camera.name))
 
-    def _publish_joints(self) -> None:
-        for sample in self._simulation.plant.samples():
-            self._send(self._joints, messages.joint_state(sample, self._joint_names))
+    def _read_joints(self) -> list[Reading]:
+        samples = self._simulation.plant.samples()
+        return [(self._joints, messages.joint_state(sample, self._joint_names)) for sample in samples]
 
-    def _publish_state(self) -> None:
+    def _read_state(self) -> list[Reading]:
         robot = self._simulation.robot
         state = self._simulation.controller.state()
-        self._send(self._state, messages.controller_state(state, list(robot.arm), robot.base_frame))
+        return [(self._state, messages.controller_state(state, list(robot.arm), robot.base_frame))]
 
-    def _publish_object(self) -> None:
+    def _read_object(self) -> list[Reading]:
         state = self._simulation.object_state()
-        self._send(self._object, messages.odometry(state, self._simulation.robot.base_frame))
+        return [(self._object, messages.odometry(state, self._simulation.robot.base_frame))]
 
-    def _publish_status(self) -> None:
+    def _read_status(self) -> list[Reading]:
         simulation = self._simulation
         controller, plant = simulation.controller.status(), simulation.plant.status()
-        self._send(self._status, messages.controller_status(controller, plant, simulation.plant.now_ns))
+        return [(self._status, messages.controller_status(controller, plant, simulation.plant.now_ns))]
 
-    def _publish_task(self) -> None:
+    def _read_task(self) -> list[Reading]:
         """Stamped with the tick that has just begun."""
         simulation = self._simulation
         tick = self._grid.time(self._grid.floor(simulation.plant.now_ns))
         start = simulation.task.start
         seed = start.seed if start is not None else 0
-        self._send(self._task, messages.task_state(simulation.outcome(), simulation.task_config.task, seed, tick))
+        return [(self._task, messages.task_state(simulation.outcome(), simulation.task_config.task, seed, tick))]
+
+    def _read_clock(self) -> list[Reading]:
+        return [(self._clock, Clock(clock=to_stamp(self._simulation.plant.now_ns)))]
 
     def _send(self, publisher: Publisher, message: Any) -> None:
         self._last[publisher] = message
