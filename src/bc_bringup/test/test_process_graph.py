@@ -93,13 +93,20 @@ def test_stubborn_processes_are_killed_step_by_step(tmp_path: Path, screen: Scre
 
 
 def test_a_process_ends_in_its_own_way_on_the_first_signal(tmp_path: Path, screen: Screen) -> None:
-    code = (
-        "import time\nprint('up', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('bye', flush=True)"
-    )
+    code = "import time\ntry:\n  print('up', flush=True)\n  time.sleep(60)\nexcept KeyboardInterrupt: print('bye', flush=True)"
     with ProcessGraph([process("polite", code, output="screen")], tmp_path, screen.console) as graph:
         screen.wait_for("[polite] up")
     assert graph._members[0].handle.returncode == 0
     assert "[polite] bye" in screen.lines
+
+
+def test_an_ignored_sigint_is_not_handed_on(tmp_path: Path, screen: Screen) -> None:
+    """A shell starts background jobs with SIGINT ignored: their nodes must hear it all the same."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        test_a_process_ends_in_its_own_way_on_the_first_signal(tmp_path, screen)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_a_process_started_is_ended_with_it(tmp_path: Path, screen: Screen) -> None:

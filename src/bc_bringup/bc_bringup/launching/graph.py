@@ -29,7 +29,9 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def _end_with_parent() -> None:
+def _prepare_child() -> None:
+    """In the child: end with the launcher; hear SIGINT, which a shell lets its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
@@ -99,7 +101,7 @@ class ProcessGraph:
         try:
             handle = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=process.cwd,
-                env={"PYTHONUNBUFFERED": "1", **process.environment}, process_group=0, preexec_fn=_end_with_parent,
+                env={"PYTHONUNBUFFERED": "1", **process.environment}, process_group=0, preexec_fn=_prepare_child,
             )  # fmt: skip
         except OSError as error:
             stream.close()
