@@ -93,7 +93,10 @@ def test_stubborn_processes_are_killed_step_by_step(tmp_path: Path, screen: Scre
 
 
 def test_a_process_ends_in_its_own_way_on_the_first_signal(tmp_path: Path, screen: Screen) -> None:
-    code = "import time\ntry:\n  print('up', flush=True)\n  time.sleep(60)\nexcept KeyboardInterrupt: print('bye', flush=True)"
+    code = (
+        "import time\ntry:\n  print('up', flush=True)\n  time.sleep(60)\n"
+        "except KeyboardInterrupt:\n  print('bye', flush=True)"
+    )
     with ProcessGraph([process("polite", code, output="screen")], tmp_path, screen.console) as graph:
         screen.wait_for("[polite] up")
     assert graph._members[0].handle.returncode == 0
