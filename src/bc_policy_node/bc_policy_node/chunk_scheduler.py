@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from bc_core.checkpoint_config import read_header
-from bc_core.chunks import ActionChunk, Space
+from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
 from bc_core.delay import make_estimator
 from bc_core.errors import BcError
 from bc_core.scheduler import Request, Scheduler, SchedulerConfig, Strategy
@@ -188,7 +188,7 @@ class ChunkScheduler(BcLifecycleNode):
         self._diagnostics.report(level, scheduler.message)
 
 
-def reference_row(state: ControllerState, groups) -> np.ndarray:  # type: ignore[no-untyped-def,type-arg]
+def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Array:
     """The controller's reference as an action row, shape (D,). BcError if a group is not part of the state."""
     by_name = dict(zip(state.joint_names, state.position_reference, strict=True))
     row = np.zeros(groups[-1].offset + groups[-1].width)

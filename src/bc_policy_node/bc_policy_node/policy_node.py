@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from bc_core.checkpoint import load_policy
+from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame, FrameAssembler
@@ -125,7 +126,7 @@ class PolicyNode(BcLifecycleNode):
         status: int,
         detail: str,
         seconds: float = 0.0,
-        actions: np.ndarray | None = None,  # type: ignore[type-arg]
+        actions: Array | None = None,
     ) -> None:
         msg = PolicyChunk(
             scheduler_id=request.scheduler_id,
