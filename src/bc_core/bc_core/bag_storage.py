@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from zlib import crc32
 
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
@@ -21,6 +22,7 @@ from bc_core.message_types import definition
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of the system that mean: nothing more can be written here."""
+_CHECKSUM_OFFSET = 9 + 24  # in a chunk record: after opcode, length, first and last time, size
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class BagStorage:
         self._writer.open()
         assert isinstance(self._writer.storage, McapWriter)
         self._mcap = self._writer.storage
+        self._close_chunk = self._mcap.close_chunk
+        self._mcap.close_chunk = self._close_chunk_with_checksum  # type: ignore[method-assign]
         self._connections: dict[str, Connection] = {}
         self._checkpoint = self._mark()
 
@@ -60,9 +64,14 @@ class BagStorage:
         """Messages written per topic, those since the last checkpoint included."""
         return {topic: self._writer.counts[connection.id] for topic, connection in self._connections.items()}
 
-    def add_topic(self, topic: str, type_name: str, latched: bool = False) -> None:
-        """Announce a topic (absolute name). BcError: its type is not installed."""
-        text, digest = definition(type_name)
+    def add_topic(
+        self, topic: str, type_name: str, latched: bool = False, described: tuple[str, str] | None = None
+    ) -> None:
+        """Announce a topic (absolute name). BcError: its type is not installed.
+
+        described: the type's definition and RIHS01 hash, where they come from another bag and not from this machine.
+        """
+        text, digest = described or definition(type_name)
         self._connections[topic] = self._writer.add_connection(
             topic, type_name, msgdef=text, rihs01=digest, offered_qos_profiles=[_offered_qos(latched)]
         )
@@ -104,6 +113,15 @@ class BagStorage:
     def abandon(self) -> None:
         """Let go of the file as it is: without index, readable up to the last checkpoint."""
         self._abandon_buffer()
+
+    def _close_chunk_with_checksum(self) -> None:
+        """rosbags leaves the field empty; without it, bytes that changed on the disk may still decompress."""
+        checksum, start = crc32(self._mcap.chunk.bio.getbuffer()), self._mcap.bio.tell()
+        self._close_chunk()
+        end = self._mcap.bio.tell()
+        self._mcap.bio.seek(start + _CHECKSUM_OFFSET)
+        self._mcap.bio.write(checksum.to_bytes(4, "little"))
+        self._mcap.bio.seek(end)
 
     def _mark(self) -> _Checkpoint:
         writer = self._writer

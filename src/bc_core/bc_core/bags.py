@@ -9,132 +9,23 @@ are read too (their `info` is empty), and of a bag that was cut off everything t
 """
 
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.serde import SerdeError
-from rosbags.typesys.store import Typestore
 
 from bc_core import mcap_salvage
+from bc_core.episode import BagMessage, Episode, RawMessage, Topic, is_message
 from bc_core.errors import BcError
-from bc_core.message_types import Definitions, store_for_definitions
+from bc_core.mcap_index import McapIndex, ends_properly, read_index
+from bc_core.mcap_records import Channel
+
+__all__ = ["BagMessage", "Episode", "RawMessage", "Topic", "find_episodes", "open_episode", "open_verified"]
 
 INFO_FILE = "episode.json"
 METADATA_FILE = "metadata.yaml"
-
-
-class RawMessage(NamedTuple):
-    """A message as it came off the wire (CDR bytes); `received_ns` on the recorder's ROS clock."""
-
-    topic: str
-    received_ns: int
-    type_name: str
-    data: bytes
-
-
-class BagMessage(NamedTuple):
-    """A message; `msg` has the fields of the ROS message, numeric sequences as numpy arrays."""
-
-    topic: str
-    received_ns: int
-    msg: Any
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A recorded topic: `name` relative as in the contract, `recorded_name` as in the bag, `count` whole messages."""
-
-    name: str
-    recorded_name: str
-    type_name: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One bag, open for reading; see open_episode.
-
-    info: contents of episode.json: episode, state ("recording", "complete", "interrupted"), task, seed, outcome
-        ("success", "failure", "aborted", "unlabelled"), reason, operator, metadata, contract (the whole contract as a
-        dict), started_ns, ended_ns, topics, irregularities. Empty for a bag that the episode recorder did not write.
-    lost: messages known to be missing per topic: dropped on the way to the recorder, by it, or cut off the file.
-    truncated: the file is cut off or damaged; `damage` says how.
-    """
-
-    path: Path
-    info: dict[str, Any]
-    topics: dict[str, Topic]
-    lost: dict[str, int]
-    truncated: bool
-    damage: str
-    start_ns: int
-    end_ns: int
-    _files: tuple[Path, ...] = field(repr=False)
-    _definitions: Definitions = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    @property
-    def seconds(self) -> float:
-        return (self.end_ns - self.start_ns) * 1e-9
-
-    @property
-    def lost_total(self) -> int:
-        return sum(self.lost.values())
-
-    @property
-    def types(self) -> Typestore:
-        """The type store of the bag's own definitions."""
-        return store_for_definitions(self._definitions)
-
-    def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Decoded messages of the topics (None: all), in order of reception. BcError: a message cannot be decoded."""
-        types = self.types
-        for topic, received_ns, type_name, data in self.raw_messages(topics):
-            try:
-                message = types.deserialize_cdr(data, type_name)
-            except (SerdeError, KeyError) as error:
-                raise BcError(
-                    f"{self.path}: the message on '{topic}' received at {received_ns} ns is not a valid {type_name} "
-                    f"({error}): leave this episode out"
-                ) from error
-            yield BagMessage(topic, received_ns, message)
-
-    def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
-        """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing.
-
-        Of a damaged bag only messages that can be decoded: the others count as lost.
-        """
-        wanted = {t.recorded_name: t for t in self.topics.values() if topics is None or t.name in topics}
-        source = self._salvaged(wanted) if self.truncated else self._indexed(wanted)
-        for recorded_name, received_ns, data in source:
-            topic = wanted[recorded_name]
-            yield RawMessage(topic.name, received_ns, topic.type_name, data)
-
-    def _indexed(self, wanted: dict[str, Topic]) -> Iterator[tuple[str, int, bytes]]:
-        try:
-            with Reader(self.path) as reader:
-                connections = [c for c in reader.connections if c.topic in wanted]
-                if connections:
-                    for connection, received_ns, data in reader.messages(connections):
-                        yield connection.topic, received_ns, data
-        except ReaderError as error:
-            raise BcError(f"{self.path} cannot be read to its end ({error}): leave this episode out") from error
-
-    def _salvaged(self, wanted: dict[str, Topic]) -> Iterator[tuple[str, int, bytes]]:
-        for file in self._files:
-            found = mcap_salvage.Salvage()
-            for channel_id, received_ns, data in mcap_salvage.salvage_messages(file, found):
-                channel = found.channels.get(channel_id)
-                if channel is not None and channel.topic in wanted and _is_message(channel, data):
-                    yield channel.topic, received_ns, data
 
 
 def find_episodes(root: Path) -> list[Path]:
@@ -152,16 +43,39 @@ def open_episode(path: Path | str) -> Episode:
     Of a bag that was cut off, what is whole is read, and the loss is counted against episode.json or metadata.yaml,
     which say how much had been written. Raises BcError: no such bag, or nothing in it can be read.
     """
+    path, info, files = _locate(path)
+    if files and (path.is_file() or (path / METADATA_FILE).is_file()):
+        indices = [read_index(file) for file in files]
+        if all(indices):
+            return _from_indices(path, info, tuple(index for index in indices if index is not None))
+        if not all(ends_properly(file) for file in files):
+            return _open_damaged(path, info, BcError("the file has no end"))
+    try:
+        return _open_with_rosbags(path, info)
+    except (ReaderError, FileNotFoundError, AssertionError, ValueError, TypeError, LookupError) as error:
+        return _open_damaged(path, info, error)
+
+
+def open_verified(path: Path | str) -> Episode:
+    """As open_episode, and every byte is read: a bag whose index is fine but whose messages are not is damaged."""
+    episode = open_episode(path)
+    try:
+        for _ in episode.raw_messages():
+            pass
+    except BcError as error:
+        return _open_damaged(episode.path, episode.info, error)
+    return episode
+
+
+def _locate(path: Path | str) -> tuple[Path, dict[str, Any], tuple[Path, ...]]:
+    """The bag that is meant, its episode.json and its MCAP files. BcError: there is nothing."""
     path = Path(path)
     if path.suffix == ".mcap" and (path.parent / METADATA_FILE).exists():
         path = path.parent
     if not path.exists():
         raise BcError(f"no bag at {path}: give the directory of an episode")
-    info = read_info(path)
-    try:
-        return _open_indexed(path, info)
-    except (ReaderError, FileNotFoundError, AssertionError, ValueError, TypeError) as error:
-        return _open_damaged(path, info, error)
+    files = tuple(sorted(path.glob("*.mcap"))) if path.is_dir() else (path,)
+    return path, read_info(path), files
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -178,8 +92,33 @@ def read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _open_indexed(path: Path, info: dict[str, Any]) -> Episode:
-    """A bag with metadata and index as they should be."""
+def _from_indices(path: Path, info: dict[str, Any], indices: tuple[McapIndex, ...]) -> Episode:
+    """A bag whose MCAP files are as they should be; what metadata.yaml repeats is not parsed: YAML is slow."""
+    names = _relative_names(info)
+    topics: dict[str, Topic] = {}
+    definitions: dict[str, str] = {}
+    for index in indices:
+        for channel_id, channel in index.channels.items():
+            _count_topic(topics, names, channel, index.counts.get(channel_id, 0))
+            if channel.encoding == "ros2msg":
+                definitions[channel.type_name] = channel.definition
+    recorded = [index for index in indices if index.chunks and any(index.counts.values())]
+    start_ns = min((index.first_ns for index in recorded), default=0)
+    end_ns = max((index.last_ns + 1 for index in recorded), default=0)
+    lost = _losses(info, topics, {})
+    files = tuple(index.path for index in indices)
+    return Episode(path, info, topics, lost, False, "", start_ns, end_ns, files, tuple(definitions.items()), indices)
+
+
+def _count_topic(topics: dict[str, Topic], names: dict[str, str], channel: Channel, count: int) -> None:
+    """Add a channel's messages to its topic: a topic may have several channels, and several files."""
+    name = names.get(channel.topic, channel.topic.lstrip("/"))
+    before = topics[name].count if name in topics else 0
+    topics[name] = Topic(name, channel.topic, channel.type_name, before + count)
+
+
+def _open_with_rosbags(path: Path, info: dict[str, Any]) -> Episode:
+    """A bag of another storage, with metadata as it should be."""
     with Reader(path) as reader:
         definitions = tuple(
             (c.msgtype, c.msgdef.data) for c in reader.connections if c.msgdef.format == MessageDefinitionFormat.MSG
@@ -203,27 +142,16 @@ def _open_damaged(path: Path, info: dict[str, Any], cause: Exception) -> Episode
     names = _relative_names(info)
     topics: dict[str, Topic] = {}
     definitions: dict[str, str] = {}
-    surveys = [mcap_salvage.survey(file, _is_message) for file in files]
+    surveys = [mcap_salvage.survey(file, is_message) for file in files]
     for found in surveys:
         for channel_id, channel in found.channels.items():
-            name = names.get(channel.topic, channel.topic.lstrip("/"))
-            count = found.counts.get(channel_id, 0) + (topics[name].count if name in topics else 0)
-            topics[name] = Topic(name, channel.topic, channel.type_name, count)
+            _count_topic(topics, names, channel, found.counts.get(channel_id, 0))
             definitions[channel.type_name] = channel.definition
-    lost = _losses(info, topics, _counts_in_metadata(path))
+    lost = _losses(info, topics, {} if info.get("topics") else _counts_in_metadata(path))
     damage = _describe_damage(surveys, info, sum(lost.values()), cause)
     start_ns = min((found.first_ns for found in surveys if found.counts), default=0)
     end_ns = max((found.last_ns + 1 for found in surveys if found.counts), default=0)
     return Episode(path, info, topics, lost, True, damage, start_ns, end_ns, files, tuple(definitions.items()))
-
-
-def _is_message(channel: mcap_salvage.Channel, data: bytes) -> bool:
-    """Whether data decode as their channel's type: the end of a damaged file may hold whole records of garbage."""
-    try:
-        store_for_definitions(((channel.type_name, channel.definition),)).deserialize_cdr(data, channel.type_name)
-    except (SerdeError, KeyError):
-        return False
-    return True
 
 
 def _relative_names(info: dict[str, Any]) -> dict[str, str]:
@@ -256,7 +184,9 @@ def _counts_in_metadata(path: Path) -> dict[str, int]:
 def _describe_damage(surveys: list[mcap_salvage.Salvage], info: dict[str, Any], lost: int, cause: Exception) -> str:
     broken = [found for found in surveys if not found.complete]
     if broken:
-        text = f"cut off or damaged at byte {broken[0].whole_bytes} of {broken[0].total_bytes}"
+        chunks = sum(found.broken_chunks for found in surveys)
+        where = f"{chunks} chunks do not open" if chunks else f"at byte {broken[0].whole_bytes}"
+        text = f"cut off or damaged ({where} of {broken[0].total_bytes} bytes)"
     else:
         text = f"metadata is missing or damaged ({cause})"
     text += f"; {lost} messages are known to be lost"

@@ -32,6 +32,10 @@ _RESERVE_BYTES = 1 << 20
 _EPISODE_NAME = re.compile(r"episode_(\d{6,})")
 
 
+class EpisodeExistsError(BcError):
+    """Something is at the path already: an episode is never overwritten."""
+
+
 class RecordingError(BcError):
     """The episode had to end here (disk full, disk failing). What was recorded before is kept."""
 
@@ -51,15 +55,23 @@ def next_episode(directory: Path) -> Path:
     return directory / f"episode_{max(numbers, default=-1) + 1:06d}"
 
 
+def bag_metadata(info: Mapping[str, Any]) -> dict[str, str]:
+    """What metadata.yaml says about an episode (strings only, by rosbag2's format), out of episode.json."""
+    texts = {key: str(info.get(key, "")) for key in ("episode", "task", "operator", "seed", "outcome", "reason")}
+    documents = {key: json.dumps(info.get(key, {})) for key in ("contract", "metadata", "provenance")}
+    return texts | documents
+
+
 class EpisodeWriter:
     """One episode being written to `path`, which must not exist yet.
 
     topics: what is recorded, by the contract's relative names. namespace: the robot's; names in the bag are absolute.
     recorded_names: name in the bag where it is not simply namespace + name (remapped topics).
     contract: its document; embedded. started_ns: time of the start on the ROS clock.
+    provenance: what the data came from and with (software versions, gains, calibration), embedded as it is.
     compression: "none" or "zstd".
 
-    Raises BcError (path exists, type not installed) and RecordingError (no room).
+    Raises BcError (type not installed), EpisodeExistsError and RecordingError (no room).
     """
 
     def __init__(
@@ -73,6 +85,7 @@ class EpisodeWriter:
         seed: int = 0,
         operator: str = "",
         metadata: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
         namespace: str = "/",
         recorded_names: Mapping[str, str] | None = None,
         compression: str = "none",
@@ -96,13 +109,15 @@ class EpisodeWriter:
             "started_ns": started_ns,
             "ended_ns": None,
             "irregularities": [],
+            "pauses": [],
             "metadata": dict(metadata or {}),
+            "provenance": dict(provenance or {}),
             "contract": dict(contract),
         }
         for topic in self._topics.values():
             definition(topic.type)
         if path.exists():
-            raise BcError(f"{path} exists already: an episode is never overwritten; name another directory")
+            raise EpisodeExistsError(f"{path} exists already: an episode is never overwritten; name another directory")
         self._storage = self._create(compression)
 
     @property
@@ -142,6 +157,14 @@ class EpisodeWriter:
         """Take note, once, of something that whoever uses the episode should know."""
         if irregularity not in self._info["irregularities"]:
             self._info["irregularities"].append(irregularity)
+
+    def pause(self, now_ns: int) -> None:
+        """From now on observations are left out by intention."""
+        self._info["pauses"].append([now_ns, None])
+
+    def resume(self, now_ns: int) -> None:
+        """The pause under way is over."""
+        self._info["pauses"][-1][1] = now_ns
 
     def flush(self, now_ns: int) -> None:
         """Put everything so far on disk. RecordingError as in write."""
@@ -192,6 +215,8 @@ class EpisodeWriter:
             self._storage = storage
             storage.checkpoint()
             self._save_info()
+        except FileExistsError as error:  # another recorder was quicker
+            raise EpisodeExistsError(f"{self.path} exists already: an episode is never overwritten") from error
         except OSError as error:
             if storage is not None:
                 storage.abandon()
@@ -203,8 +228,10 @@ class EpisodeWriter:
 
     def _finish(self, state: str, outcome: str, reason: str, ended_ns: int) -> None:
         self._info.update(state=state, outcome=outcome, reason=reason, ended_ns=ended_ns)
+        if self._info["pauses"] and self._info["pauses"][-1][1] is None:
+            self.resume(ended_ns)
         (self.path / _RESERVE_FILE).unlink(missing_ok=True)
-        self._storage.close({"contract": json.dumps(self._info["contract"]), "episode": self.path.name})
+        self._storage.close(bag_metadata(self._info))
         self._save_info()
         self.closed = True
 

@@ -5,10 +5,12 @@ ROS. Writing uses the installed `.msg` files (`share/<package>/msg` below AMENT_
 """
 
 import os
+import struct
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
@@ -17,6 +19,9 @@ from bc_core.errors import BcError
 
 Definitions = tuple[tuple[str, str], ...]
 """Pairs of type name ("bc_msgs/msg/ActionChunk") and definition text, as MCAP schemas carry them."""
+
+UNDECODABLE = (SerdeError, KeyError, IndexError, AssertionError, ValueError, struct.error)
+"""What rosbags raises on data that are not of their type (UnicodeDecodeError is a ValueError)."""
 
 
 @lru_cache(maxsize=32)

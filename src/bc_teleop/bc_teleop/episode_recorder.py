@@ -8,6 +8,7 @@ from pathlib import Path
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.serialization import serialize_message
+from std_srvs.srv import SetBool, Trigger
 
 from bc_core.contract import Contract
 from bc_core.episode_writer import OUTCOMES, RecordingError
@@ -19,12 +20,15 @@ from bc_nodes.convert import to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
+from bc_teleop.episode_request import EpisodeRequest
+from bc_teleop.provenance import provenance
 from bc_teleop.raw_topics import Arrival, RawTopics
 from bc_teleop.recorded_stream import RecordedStream, header_stamp
-from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, EpisodeRequest, RecorderSettings
+from bc_teleop.recorder_status import status_message
+from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, RecorderSettings
 
 TICK_TOPIC = "task/state"  # lock step: published once at every tick
-FLUSH_PERIOD = 0.5  # [s]
+FLUSH_PERIOD = 0.4  # [s]; with the poll's period and the writing it stays below half a second
 POLL_PERIOD = 0.05  # [s]; every wake-up costs, and no queue fills in this time
 TICK_PATIENCE = 0.02  # [s] of waiting for the rest of a tick at once; then the poll timer does
 PAUSE = 0.0005  # [s] between two looks for messages while waiting for them
@@ -46,6 +50,8 @@ class EpisodeRecorder(BcLifecycleNode):
         self.parameter("participant", "recorder", "this node's name in lock step")
         self.parameter("compression", "zstd", "of the bags: none or zstd")
         self.parameter("optional", [""], "observation streams of the contract without which an episode may start")
+        self.parameter("documents", [""], "YAML files to store with every episode: the robot's gains, calibrations")
+        self.parameter("longest_episode", 60.0, "an episode that cannot last this long for want of room is refused [s]")
         self.parameter("min_free_mb", 200, "an episode ends when less is free on the disk [MiB]")
         self.parameter(
             "tick_timeout", 1.0, "lock step: after how long a tick is answered though samples are missing [s]"
@@ -67,6 +73,8 @@ class EpisodeRecorder(BcLifecycleNode):
             compression=self.value("compression"),
             min_free_bytes=self.value("min_free_mb") * MEBIBYTE,
             optional=frozenset(filter(None, self.value("optional"))),
+            longest_episode=self.value("longest_episode"),
+            provenance=provenance(filter(None, self.value("documents"))),
         )
         self._lockstep, self._simulated = self.value("lockstep"), self.value("use_sim_time")
         recording = EpisodeRecording(contract, settings)
@@ -84,6 +92,8 @@ class EpisodeRecorder(BcLifecycleNode):
         self._diagnostics = Diagnostics(self)
         self.create_service(StartEpisode, "episode/start", self._on_start)
         self.create_service(StopEpisode, "episode/stop", self._on_stop)
+        self.create_service(SetBool, "episode/pause", self._on_pause)
+        self.create_service(Trigger, "episode/rerecord", self._on_rerecord)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(POLL_PERIOD, self._poll, clock=steady)
         self.create_timer(FLUSH_PERIOD, self._on_flush, clock=steady)
@@ -107,13 +117,13 @@ class EpisodeRecorder(BcLifecycleNode):
         for arrival in self._topics.take_all():
             if self._lockstep:
                 self._follow_time(recording.streams[arrival.topic], arrival.data)
-            if arrival.missing:
-                recording.count_lost(arrival.topic, arrival.missing)
-                self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
             try:
                 recording.receive(arrival.topic, self._reception_ns(arrival), arrival.data)
             except RecordingError as error:
                 self._report_end(error)
+        for topic, messages in self._topics.newly_lost().items():
+            recording.count_lost(topic, messages)
+            self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
         self._answer_tick(recording)
 
     def _on_tick(self, data: bytes) -> None:
@@ -163,9 +173,21 @@ class EpisodeRecorder(BcLifecycleNode):
             recording.flush(self._now_ns())
         except RecordingError as error:
             self._report_end(error)
-        level = Level.WARN if recording.message else Level.OK
-        self._diagnostics.report(level, recording.message)
+        warnings = self._warnings(recording)
+        for text in warnings:
+            self.get_logger().warning(text, throttle_duration_sec=5.0)
+        text = "; ".join(warnings) or recording.message
+        self._diagnostics.report(Level.WARN if text else Level.OK, text)
         self._publish_status()
+
+    def _warnings(self, recording: EpisodeRecording) -> list[str]:
+        """What is wrong with the streams now. Before an episode nothing is expected of them."""
+        if not recording.is_recording:
+            return []
+        observed = [stream.name for stream in recording.streams.values() if stream.is_periodic]
+        return recording.warnings(self._now_ns()) + [
+            f"'{topic}' has more than one publisher: stop all but one" for topic in self._topics.crowded(observed)
+        ]
 
     # --- episodes ---------------------------------------------------------------------------------------------------
 
@@ -180,6 +202,7 @@ class EpisodeRecorder(BcLifecycleNode):
         if unmatched := self._topics.unmatched():
             self.get_logger().warning(f"not connected yet, its first messages may be missed: {', '.join(unmatched)}")
         wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
+        self._topics.begin()
         try:
             path = recording.start(wanted, self._now_ns())
         except BcError as error:
@@ -212,6 +235,38 @@ class EpisodeRecorder(BcLifecycleNode):
         response.success, response.written, response.lost = True, ended.written, ended.lost
         response.path = str(ended.path or "")
         return response
+
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """True: observations are left out; false: they are recorded again."""
+        try:
+            recording = self._active_recording()
+            self._poll()
+            (recording.pause if request.data else recording.resume)(self._now_ns())
+        except BcError as error:
+            response.message = str(error)
+            return response
+        response.success, response.message = True, recording.name
+        self._publish_status()
+        return response
+
+    def _on_rerecord(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """The episode under way is deleted and begun anew; the message is its directory, or why not."""
+        try:
+            recording = self._active_recording()
+            self._poll()
+            response.message = str(recording.rerecord(self._now_ns()))
+        except BcError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        self.get_logger().info(f"recording {response.message} anew")
+        self._publish_status()
+        return response
+
+    def _active_recording(self) -> EpisodeRecording:
+        if self._recording is None or not self.active:
+            raise BcError("the recorder is not active: activate node 'recorder' first")
+        return self._recording
 
     def _stop(self, recording: EpisodeRecording, outcome: str, reason: str, discard: bool = False) -> Ended:
         """End the episode with its outcome as the bag's last message, and tell everyone."""
@@ -246,21 +301,7 @@ class EpisodeRecorder(BcLifecycleNode):
     def _publish_status(self) -> None:
         recording = self._recording
         assert recording is not None
-        topics = recording.account.get("topics", {})
-        status = EpisodeStatus(
-            state=EpisodeStatus.RECORDING if recording.is_recording else EpisodeStatus.IDLE,
-            episode=recording.name,
-            path=str(recording.path or ""),
-            seconds=recording.seconds(self._now_ns()),
-            topics=list(topics),
-            received=[topic["received"] for topic in topics.values()],
-            written=[topic["written"] for topic in topics.values()],
-            lost=[topic["lost"] for topic in topics.values()],
-            free_bytes=recording.free_bytes(),
-            message=recording.message,
-        )
-        status.header.stamp = to_stamp(self._now_ns())
-        self._statuses.publish(status)
+        self._statuses.publish(status_message(recording, self._now_ns(), self._warnings(recording)))
 
     def _pump_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Take messages until a condition holds or time is up; meanwhile the executor does nothing else."""

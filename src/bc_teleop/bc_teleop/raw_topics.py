@@ -1,39 +1,35 @@
 """Subscriptions that hand over serialized messages, of all topics together and in order of arrival."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import EventHandler, QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from bc_core.errors import BcError
-from bc_teleop.sequence_audit import SequenceAudit
+from bc_teleop.sequence_audit import LossAccount, SequenceAudit
 
 
 class Arrival(NamedTuple):
-    """A serialized message.
-
-    received_ns: when the middleware received it, on the system clock. missing: messages of its publisher that were lost
-    since the one before.
-    """
+    """A serialized message. received_ns: when the middleware received it, on the system clock."""
 
     received_ns: int
     topic: str
     data: bytes
-    missing: int
 
 
 class PolledGroup(CallbackGroup):
-    """Entities that the executor leaves alone: whoever made them asks them for data."""
+    """Subscriptions that the executor leaves alone: whoever made them asks them for data. Their events it does see."""
 
     def can_execute(self, entity: Any) -> bool:
-        return False
+        return isinstance(entity, EventHandler)
 
     def beginning_execution(self, entity: Any) -> bool:
-        return False
+        return isinstance(entity, EventHandler)
 
     def ending_execution(self, entity: Any) -> None:
         """Nothing begins, nothing ends."""
@@ -53,6 +49,7 @@ class RawTopics:
         self._subscriptions: dict[str, Subscription] = {}
         self._profiles: dict[str, QoSProfile] = {}
         self._audits: dict[str, SequenceAudit] = {}
+        self._losses: dict[str, LossAccount] = {}
 
     @property
     def resolved_names(self) -> dict[str, str]:
@@ -78,10 +75,24 @@ class RawTopics:
             take, message_class = subscription.handle.take_message, subscription.msg_type
             while (taken := take(message_class, True)) is not None:
                 data, info = taken
-                missing = self._missing(topic, info["publication_sequence_number"])
-                arrivals.append(Arrival(info["received_timestamp"], topic, data, missing))
+                self._audit(topic, info["publication_sequence_number"])
+                arrivals.append(Arrival(info["received_timestamp"], topic, data))
         arrivals.sort(key=lambda arrival: arrival.received_ns)
         return arrivals
+
+    def begin(self) -> None:
+        """Count losses from here on."""
+        for losses in self._losses.values():
+            losses.begin()
+
+    def newly_lost(self) -> dict[str, int]:
+        """Messages per topic that are known by now to have been lost, and were not told before."""
+        news = {topic: losses.news() for topic, losses in self._losses.items()}
+        return {topic: lost for topic, lost in news.items() if lost}
+
+    def crowded(self, topics: Iterable[str]) -> list[str]:
+        """Those topics that more than one publisher serves."""
+        return [topic for topic in topics if self._subscriptions[topic].get_publisher_count() > 1]
 
     def adapt(self) -> list[str]:
         """Subscribe anew, best effort, where a publisher offers no more (most camera drivers do not).
@@ -108,6 +119,11 @@ class RawTopics:
         return weakened
 
     def _subscribe(self, topic: str, message_class: type[Any], profile: QoSProfile) -> None:
+        losses = self._losses.setdefault(topic, LossAccount())
+
+        def on_lost(info: QoSMessageLostInfo) -> None:
+            losses.add_event(info.total_count_change)
+
         self._subscriptions[topic] = self._node.create_subscription(
             message_class,
             topic,
@@ -115,15 +131,15 @@ class RawTopics:
             profile,
             raw=True,
             callback_group=self._group,
-            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            event_callbacks=SubscriptionEventCallbacks(message_lost=on_lost, use_default_callbacks=False),
         )
         self._profiles[topic] = profile
         self._audits[topic] = SequenceAudit()
 
-    def _missing(self, topic: str, sequence: int | None) -> int:
-        if sequence is None:  # a middleware that does not count
-            return 0
-        return self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(topic))
+    def _audit(self, topic: str, sequence: int | None) -> None:
+        if sequence is not None:  # None: a middleware that does not count
+            missing = self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(topic))
+            self._losses[topic].add_gap(missing)
 
 
 def _message_class(type_name: str) -> type[Any]:

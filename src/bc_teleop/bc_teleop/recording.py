@@ -1,44 +1,45 @@
 """The episode recorder without ROS: what is recorded when, what is refused, what is lost. Clocks are arguments."""
 
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bc_core.contract import Contract
-from bc_core.episode_writer import OUTCOMES, EpisodeWriter, RecordingError, next_episode, recorded_topics
+from bc_core.episode_writer import (
+    OUTCOMES,
+    EpisodeExistsError,
+    EpisodeWriter,
+    RecordingError,
+    next_episode,
+    recorded_topics,
+)
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
 from bc_core.message_types import definition
+from bc_teleop.episode_request import EpisodeRequest
 from bc_teleop.recorded_stream import RecordedStream, recorded_streams
 
 OUTCOME_TOPIC = "episode/outcome"
+_RIVALS = 100  # recorders that may take a number away before this one gives up
 
 
 @dataclass(frozen=True)
 class RecorderSettings:
     """directory: of the episodes. compression: "none" or "zstd". min_free_bytes: less on the disk ends an episode.
 
-    optional: observation streams that an episode may lack.
+    optional: observation streams that an episode may lack. longest_episode [s]: an episode that would run into
+    min_free_bytes within this time, at the present rate of data, is refused. provenance: stored with every episode.
     """
 
     directory: Path
     compression: str = "none"
     min_free_bytes: int = 0
     optional: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class EpisodeRequest:
-    """What StartEpisode says. metadata: a JSON object as text, or empty."""
-
-    task: str = ""
-    operator: str = ""
-    seed: int = 0
-    metadata: str = ""
+    longest_episode: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class EpisodeRecording:
         self.recorded_names: dict[str, str] = {}
         self._writer: EpisodeWriter | None = None
         self._last: EpisodeWriter | None = None
+        self._request = EpisodeRequest()
         self._started_ns = 0
 
     @property
@@ -94,21 +96,36 @@ class EpisodeRecording:
         """Of the present or last episode; empty before the first."""
         return self._last.path.name if self._last is not None else ""
 
+    @property
+    def is_paused(self) -> bool:
+        return self.is_recording and self._pauses[-1:] != [] and self._pauses[-1][1] is None
+
+    @property
+    def _pauses(self) -> list[list[int | None]]:
+        pauses: list[list[int | None]] = self.account.get("pauses", [])
+        return pauses
+
     def seconds(self, now_ns: int) -> float:
-        """Recorded time [s]."""
+        """Recorded time, pauses excluded [s]."""
         end_ns = now_ns if self.is_recording else self.account.get("ended_ns") or self._started_ns
-        return max(0, end_ns - self._started_ns) / NANOSECONDS
+        paused_ns = sum((end_ns if end is None else end) - (start or 0) for start, end in self._pauses)
+        return max(0, end_ns - self._started_ns - paused_ns) / NANOSECONDS
 
     def receive(self, name: str, received_ns: int, data: bytes) -> None:
-        """A serialized message arrived. RecordingError: the disk took no more; the episode is over, and kept."""
-        self.streams[name].receive(received_ns, data)
-        if self._writer is not None:
+        """A serialized message arrived. RecordingError: the disk took no more; the episode is over, and kept.
+
+        In a pause observations are left out; commands, acknowledgements and modes are not, so that what was in force is
+        known throughout.
+        """
+        stream = self.streams[name]
+        stream.receive(received_ns, data)
+        if self._writer is not None and not (stream.is_periodic and self.is_paused):
             with self._kept_on_failure() as writer:
                 writer.write(name, received_ns, data)
 
     def count_lost(self, name: str, messages: int) -> None:
-        """The middleware reports messages that will never arrive."""
-        if self._writer is not None:
+        """Messages will never arrive."""
+        if self._writer is not None and not (self.streams[name].is_periodic and self.is_paused):
             self._writer.count_lost(name, messages)
             self.message = f"{messages} messages on '{name}' were lost before they reached the recorder"
 
@@ -118,9 +135,13 @@ class EpisodeRecording:
 
     def incomplete(self, tick_ns: int) -> list[RecordedStream]:
         """Streams of the present episode whose samples up to a tick are not all here."""
-        if not self.is_recording:
+        if not self.is_recording or self.is_paused:
             return []
         return [stream for stream in self.streams.values() if stream.required and not stream.is_complete(tick_ns)]
+
+    def warnings(self, now_ns: int) -> list[str]:
+        """What is wrong with the streams at this moment."""
+        return [text for stream in self.streams.values() if (text := stream.warning(now_ns))]
 
     def start(self, request: EpisodeRequest, now_ns: int) -> Path:
         """Begin an episode. BcError: one is under way, a required stream is absent, no room, bad metadata."""
@@ -129,34 +150,45 @@ class EpisodeRecording:
         if absent := self.absent(now_ns):
             names = ", ".join(f"'{stream.name}'" for stream in absent)
             raise BcError(f"no data on {names}: start its source, or list the stream in parameter 'optional'")
-        self._refuse_full_disk()
+        self._refuse_full_disk(now_ns)
         for stream in self.streams.values():
-            stream.longest_gap_ns = 0
-        writer = EpisodeWriter(
-            next_episode(self.settings.directory),
-            recorded_topics(self.contract),
-            self.contract.document,
-            now_ns,
-            task=request.task,
-            seed=request.seed,
-            operator=request.operator,
-            metadata=_parse_metadata(request.metadata),
-            recorded_names=self.recorded_names,
-            compression=self.settings.compression,
-        )
+            stream.begin()
+        writer = self._new_writer(request, now_ns)
         self._writer = self._last = writer
-        self._started_ns, self.message = now_ns, ""
+        self._request, self._started_ns, self.message = request, now_ns, ""
         with self._kept_on_failure():
             for stream in self.streams.values():
                 if stream.latched and stream.newest:  # what was true before the start is true at the start
                     writer.write(stream.name, now_ns, stream.newest)
         return writer.path
 
+    def pause(self, now_ns: int) -> None:
+        """Leave out observations until `resume`. BcError: no episode is under way, or it is paused already."""
+        if self._writer is None or self.is_paused:
+            raise BcError("no episode is being recorded that could be paused: start one, or resume it first")
+        self._writer.pause(now_ns)
+
+    def resume(self, now_ns: int) -> None:
+        """Go on after a pause. BcError: there is none."""
+        if self._writer is None or not self.is_paused:
+            raise BcError("no episode is paused: there is nothing to resume")
+        self._writer.resume(now_ns)
+
+    def rerecord(self, now_ns: int) -> Path:
+        """Delete the episode under way and begin it anew, with the same task, operator, seed and metadata.
+
+        BcError: none is under way, or as start; then the old one is deleted all the same.
+        """
+        if self._writer is None:
+            raise BcError("no episode is being recorded that could be recorded again: start one (episode/start)")
+        self.stop("aborted", "recorded again", now_ns, discard=True)
+        return self.start(self._request, now_ns)
+
     def flush(self, now_ns: int) -> None:
         """Put everything on disk; to be called twice a second. RecordingError as in receive, also shortly before."""
         if self._writer is None:
             return
-        self.message = next((text for stream in self.streams.values() if (text := stream.gap(now_ns))), self.message)
+        self.message = next((text for s in self.streams.values() for text in s.irregularities(now_ns)), self.message)
         with self._kept_on_failure() as writer:
             writer.flush(now_ns)
             free = self.free_bytes()
@@ -194,19 +226,53 @@ class EpisodeRecording:
         existing = next(path for path in (self.settings.directory, *self.settings.directory.parents) if path.exists())
         return shutil.disk_usage(existing).free
 
-    def _refuse_full_disk(self) -> None:
+    def seconds_left(self, now_ns: int) -> float | None:
+        """Until the disk is full but for what must stay free, at the present rate of data [s]; None: nothing comes."""
+        rate = sum(stream.rhythm.bytes_per_second(now_ns) for stream in self.streams.values())
+        return max(0, self.free_bytes() - self.settings.min_free_bytes) / rate if rate else None
+
+    def _new_writer(self, request: EpisodeRequest, now_ns: int) -> EpisodeWriter:
+        metadata = request.parsed_metadata()
+        for _ in range(_RIVALS):
+            path = next_episode(self.settings.directory)
+            try:
+                return EpisodeWriter(
+                    path,
+                    recorded_topics(self.contract),
+                    self.contract.document,
+                    now_ns,
+                    task=request.task,
+                    seed=request.seed,
+                    operator=request.operator,
+                    metadata=metadata,
+                    provenance=self.settings.provenance,
+                    recorded_names=self.recorded_names,
+                    compression=self.settings.compression,
+                )
+            except EpisodeExistsError:  # another recorder in this directory took the number just now
+                continue
+        raise BcError(f"{path} and others before it exist already: give every recorder a directory of its own")
+
+    def _refuse_full_disk(self, now_ns: int) -> None:
         free = self.free_bytes()
         if free < self.settings.min_free_bytes:
             raise BcError(
                 f"only {free} bytes are free at {self.settings.directory}, {self.settings.min_free_bytes} must stay "
                 "free: free space, choose another directory, or lower parameter 'min_free_mb'"
             )
+        left = self.seconds_left(now_ns)
+        if left is not None and left < self.settings.longest_episode:
+            raise BcError(
+                f"the disk of {self.settings.directory} is full after {left:.0f} s at the present rate of data, an "
+                f"episode may last {self.settings.longest_episode:g} s: free space, choose another directory, or lower "
+                "parameter 'longest_episode'"
+            )
 
     def _note_gaps(self, now_ns: int) -> None:
         assert self._writer is not None
         for stream in self.streams.values():
-            if gap := stream.gap(now_ns):
-                self._writer.note(gap)
+            for irregularity in stream.irregularities(now_ns):
+                self._writer.note(irregularity)
 
     @contextmanager
     def _kept_on_failure(self) -> Iterator[EpisodeWriter]:
@@ -218,15 +284,3 @@ class EpisodeRecording:
             self._writer = None
             self.message = str(error)
             raise
-
-
-def _parse_metadata(text: str) -> dict[str, Any]:
-    if not text:
-        return {}
-    try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise BcError(f"metadata {text!r} is not valid JSON ({error}): give a JSON object, or nothing") from error
-    if not isinstance(metadata, dict):
-        raise BcError(f"metadata {text!r} is not a JSON object: give one, or nothing")
-    return metadata

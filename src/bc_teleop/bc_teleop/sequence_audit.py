@@ -35,3 +35,31 @@ class SequenceAudit:
                 del self._next[0]  # a publisher began anew
         self._next.append(sequence + 1)
         return lost
+
+
+class LossAccount:
+    """Messages of one topic that never came, as two witnesses tell it: gaps in numbers, and the middleware itself.
+
+    They mostly see the same losses, at different times, so that the greater of the two sums counts. Either sees what
+    the other cannot: a full queue of the reader makes a gap without an event, the last messages of a publisher that
+    gives up make an event without a gap.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from here on."""
+        self._by_number = self._by_event = self._told = 0
+
+    def add_gap(self, messages: int) -> None:
+        self._by_number += messages
+
+    def add_event(self, messages: int) -> None:
+        self._by_event += messages
+
+    def news(self) -> int:
+        """Losses that were not told yet."""
+        lost = max(self._by_number, self._by_event)
+        told, self._told = self._told, lost
+        return lost - told

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from domain_coordinator import domain_id
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
@@ -19,6 +20,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import SetBool, Trigger
 
 from bc_core.bags import open_episode
 from bc_core.errors import BcError
@@ -291,6 +293,54 @@ def test_status_and_outcome_are_published(lockstep: Graph) -> None:
     assert (status.episode, status.path) == (started.episode, started.path)
     assert (written["joint_states"], written["episode/outcome"], sum(status.lost)) == (10, 1, 0)
     assert status.free_bytes > 0
+
+
+def test_a_dead_camera_is_told_during_the_episode(make: Callable[..., Graph]) -> None:
+    lockstep = begin(make(lockstep=True, use_sim_time=True, tick_timeout=0.02))
+    reports: list[DiagnosticArray] = []
+    lockstep.peer.create_subscription(DiagnosticArray, "/diagnostics", reports.append, qos.RECORD)
+    lockstep.spin_until(lambda: lockstep.peer.count_publishers("/diagnostics") > 0)
+    assert lockstep.start().success
+    for tick in range(START, START + 6 * TICK, TICK):
+        lockstep.observe(tick, skip=("camera/image_raw",))
+        lockstep.finish_tick(tick)
+    wanted = "'camera/image_raw' is silent for 0.30 s (limit 0.20 s)"
+    lockstep.spin_until(lambda: any(wanted in text for status in lockstep.statuses for text in status.warnings))
+    lockstep.spin_until(lambda: any(wanted in status.message for report in reports for status in report.status))
+    status = lockstep.statuses[-1]
+    rates = dict(zip(status.topics, zip(status.rate_hz, status.nominal_hz, status.age, strict=True), strict=True))
+    assert rates["joint_states"][1:] == (200.0, 0.0)
+    assert rates["camera/image_raw"][1] == pytest.approx(15.0)
+    assert rates["camera/image_raw"][2] == pytest.approx(0.3)
+    assert status.seconds_left > 0
+
+
+def test_two_publishers_on_one_topic_are_told(lockstep: Graph) -> None:
+    lockstep.peer.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+    lockstep.spin_until(lambda: lockstep.peer.count_publishers("joint_states") == 2)
+    assert lockstep.start().success
+    lockstep.spin_until(
+        lambda: any("'joint_states' has more than one publisher" in t for s in lockstep.statuses for t in s.warnings)
+    )
+
+
+def test_an_episode_is_paused_resumed_and_recorded_again(lockstep: Graph) -> None:
+    pause = lockstep.peer.create_client(SetBool, "episode/pause")
+    again = lockstep.peer.create_client(Trigger, "episode/rerecord")
+    lockstep.spin_until(lambda: pause.service_is_ready() and again.service_is_ready())
+    assert not lockstep.call(pause, SetBool.Request(data=True)).success
+    assert not lockstep.call(again, Trigger.Request()).success
+    started = lockstep.start(task="pick")
+    assert lockstep.call(again, Trigger.Request()).message == started.path
+    for number, paused in enumerate((False, True, False)):
+        if number:
+            assert lockstep.call(pause, SetBool.Request(data=paused)).success
+        lockstep.observe(START + number * TICK)
+        lockstep.finish_tick(START + number * TICK)
+    assert any(status.state == EpisodeStatus.PAUSED for status in lockstep.statuses)
+    episode = open_episode(lockstep.stop().path)
+    assert episode.info["task"] == "pick"
+    assert episode.topics["joint_states"].count == 20
 
 
 def test_what_cannot_be_done_now_is_refused(lockstep: Graph, tmp_path: Path) -> None:

@@ -55,10 +55,54 @@ def test_a_gap_is_told_also_while_it_lasts() -> None:
     stream = camera()
     for stamp in (0, 66, 132):
         stream.receive(stamp * MS, message(stamp * MS))
-    assert stream.gap(200 * MS) == ""
-    assert "'camera' was silent for 0.87 s (limit 0.20 s)" in stream.gap(1000 * MS)
+    assert stream.irregularities(200 * MS) == []
+    (text,) = stream.irregularities(1000 * MS)
+    assert "'camera' was silent for 0.87 s (limit 0.20 s)" in text
     stream.receive(1132 * MS, message(1132 * MS))
-    assert "silent for 1.00 s" in stream.gap(1140 * MS)
+    (text,) = stream.irregularities(1140 * MS)
+    assert "silent for 1.00 s" in text
+    stream.begin()
+    assert stream.irregularities(1140 * MS) == []
+
+
+def test_a_stream_at_its_rate_is_no_cause_for_a_warning() -> None:
+    stream = camera()
+    for index in range(60):
+        stream.receive(index * 66 * MS, message(index * 66 * MS))
+        assert stream.warning(index * 66 * MS) == ""
+    assert stream.rhythm.rate(59 * 66 * MS) == pytest.approx(stream.nominal_hz, rel=0.05)
+
+
+def test_a_dead_a_slow_and_a_late_stream_are_told_apart_while_they_are() -> None:
+    dead, slow, late, ahead = camera(), camera(), camera(), camera()
+    for index in range(30):
+        time = index * 66 * MS
+        dead.receive(time, message(time))
+        late.receive(time + 300 * MS, message(time))
+        ahead.receive(time, message(time + 300 * MS))
+    for time in range(0, 4001, 100):
+        slow.receive(time * MS, message(time * MS))
+    end = 29 * 66 * MS
+    assert "'camera' is silent for 0.50 s (limit 0.20 s): check its source" in dead.warning(end + 500 * MS)
+    assert "'camera' comes at 10.0 Hz, the contract says 15.1515 Hz" in slow.warning(4000 * MS)
+    assert "0.30 s old when they arrive" in late.warning(end + 300 * MS)
+    assert "0.30 s in the future" in ahead.warning(end)
+
+
+def test_stamps_that_go_backwards_are_counted() -> None:
+    stream = camera()
+    for stamp in (100, 166, 120, 186):
+        stream.receive(stamp * MS, message(stamp * MS))
+    assert any("went backwards 1 times" in text for text in stream.irregularities(190 * MS))
+
+
+def test_a_clock_that_was_set_back_begins_a_new_rhythm() -> None:
+    stream = camera()
+    for time in (50_000, 50_066, 1000, 1066):
+        stream.receive(time * MS, message(time * MS))
+    assert stream.rhythm.rate(1066 * MS) == pytest.approx(10.0)  # two messages in the least window of 0.2 s
+    assert stream.rhythm.bytes_per_second(1066 * MS) == pytest.approx(160.0)
+    assert not stream.rhythm.is_settled(1066 * MS)
 
 
 def test_streams_come_from_the_contract(contract: Contract) -> None:

@@ -1,15 +1,19 @@
 """The recorder without ROS: what starts, what is refused, what a bag holds in the end."""
 
+import json
 import struct
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
 from bc_core.episode_writer import RecordingError
 from bc_core.errors import BcError
-from bc_teleop.recording import EpisodeRecording, EpisodeRequest, RecorderSettings
+from bc_teleop.episode_request import EpisodeRequest
+from bc_teleop.provenance import provenance
+from bc_teleop.recording import EpisodeRecording, RecorderSettings
 
 MS = 1_000_000
 OBSERVED = ("joint_states", "controller/state", "object/odometry", "camera/image_raw")
@@ -169,3 +173,118 @@ def test_what_cannot_be_done_now_is_refused(recording: EpisodeRecording) -> None
     with pytest.raises(BcError, match="unknown outcome 'great'"):
         recording.stop("great", "", NOW)
     assert recording.is_recording
+
+
+def test_a_pause_leaves_out_observations_and_nothing_else(recording: EpisodeRecording) -> None:
+    path = recording.start(EpisodeRequest(), NOW)
+    feed(recording, NOW + 5 * MS)
+    recording.pause(NOW + 10 * MS)
+    assert recording.is_paused
+    assert recording.incomplete(NOW + 1000 * MS) == []  # lock step goes on
+    for step in range(20):
+        feed(recording, NOW + (20 + step) * MS)
+    recording.receive("controller/ack", NOW + 40 * MS, raw(NOW + 40 * MS))
+    recording.count_lost("joint_states", 5)
+    recording.resume(NOW + 60 * MS)
+    feed(recording, NOW + 65 * MS)
+    assert recording.seconds(NOW + 70 * MS) == pytest.approx(0.02)
+    recording.stop("success", "", NOW + 70 * MS)
+    episode = open_episode(path)
+    assert [m.received_ns for m in episode.raw_messages(["joint_states"])] == [NOW + 5 * MS, NOW + 65 * MS]
+    assert episode.topics["controller/ack"].count == 1
+    assert episode.info["pauses"] == [[NOW + 10 * MS, NOW + 60 * MS]]
+    assert episode.lost_total == 0
+
+
+def test_an_episode_that_ends_in_a_pause_ends_the_pause(recording: EpisodeRecording) -> None:
+    path = recording.start(EpisodeRequest(), NOW)
+    recording.pause(NOW + 10 * MS)
+    recording.stop("success", "", NOW + 30 * MS)
+    assert not recording.is_paused
+    assert open_episode(path).info["pauses"] == [[NOW + 10 * MS, NOW + 30 * MS]]
+
+
+def test_recorded_again_it_is_the_same_episode_from_the_start(recording: EpisodeRecording) -> None:
+    first = recording.start(EpisodeRequest("pick", "me", 3), NOW)
+    feed(recording, NOW + 5 * MS)
+    second = recording.rerecord(NOW + 10 * MS)
+    feed(recording, NOW + 15 * MS)
+    recording.stop("success", "", NOW + 20 * MS)
+    assert first == second
+    info = open_episode(second).info
+    assert (info["task"], info["operator"], info["seed"], info["started_ns"]) == ("pick", "me", 3, NOW + 10 * MS)
+    assert open_episode(second).topics["joint_states"].count == 1
+
+
+def test_pausing_needs_an_episode(recording: EpisodeRecording) -> None:
+    for action in (recording.pause, recording.resume, recording.rerecord):
+        with pytest.raises(BcError, match="no episode is"):
+            action(NOW)
+    recording.start(EpisodeRequest(), NOW)
+    with pytest.raises(BcError, match="no episode is paused"):
+        recording.resume(NOW)
+    recording.pause(NOW)
+    with pytest.raises(BcError, match="resume it first"):
+        recording.pause(NOW)
+
+
+def test_an_episode_that_cannot_fit_is_refused_before_it_starts(contract: Contract, tmp_path: Path) -> None:
+    recording = EpisodeRecording(contract, RecorderSettings(tmp_path, longest_episode=1e15))
+    assert recording.seconds_left(NOW) is None
+    feed(recording, NOW)
+    with pytest.raises(BcError, match=r"is full after .* lower parameter 'longest_episode'"):
+        recording.start(EpisodeRequest(), NOW)
+    assert list(tmp_path.iterdir()) == []
+    left = recording.seconds_left(NOW)
+    assert left is not None
+    recording.settings = RecorderSettings(tmp_path, longest_episode=left / 2)
+    recording.start(EpisodeRequest(), NOW)
+
+
+def test_two_recorders_in_one_folder_take_turns(contract: Contract, tmp_path: Path) -> None:
+    recorders = [EpisodeRecording(contract, RecorderSettings(tmp_path)) for _ in range(2)]
+    for recorder in recorders:
+        feed(recorder, NOW)
+    names = [recorder.start(EpisodeRequest(), NOW).name for recorder in recorders]
+    assert names == ["episode_000000", "episode_000001"]
+
+
+def test_a_number_taken_away_at_the_last_moment_is_left_alone(
+    recording: EpisodeRecording, settings: RecorderSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = iter([settings.directory / f"episode_{number:06d}" for number in range(2)])
+    (settings.directory / "episode_000000").mkdir(parents=True)
+    monkeypatch.setattr("bc_teleop.recording.next_episode", lambda directory: next(offered))
+    assert recording.start(EpisodeRequest(), NOW).name == "episode_000001"
+    assert list((settings.directory / "episode_000000").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(contract: Contract, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    recording = EpisodeRecording(contract, RecorderSettings(tmp_path / "file" / "episodes"))
+    feed(recording, NOW)
+    with pytest.raises(RecordingError, match="Not a directory: free space, or choose another directory"):
+        recording.start(EpisodeRequest(), NOW)
+
+
+def test_gains_and_versions_are_stored(contract: Contract, tmp_path: Path) -> None:
+    gains = tmp_path / "gains.yaml"
+    gains.write_text("stiffness: [600, 400]")
+    recording = EpisodeRecording(contract, RecorderSettings(tmp_path / "out", provenance=provenance([str(gains)])))
+    feed(recording, NOW)
+    path = recording.start(EpisodeRequest(), NOW)
+    recording.stop("success", "", NOW)
+    stored = open_episode(path).info["provenance"]
+    assert stored["documents"] == {str(gains): {"stiffness": [600, 400]}}
+    assert {"python", "bc_core", "rosbags"} <= stored["software"].keys()
+    metadata = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]["custom_data"]
+    assert json.loads(metadata["provenance"]) == stored
+    assert metadata["outcome"] == "success"
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("{", "not valid YAML")])
+def test_a_document_that_cannot_be_stored_is_named(tmp_path: Path, text: str | None, words: str) -> None:
+    if text is not None:
+        (tmp_path / "gains.yaml").write_text(text)
+    with pytest.raises(BcError, match=words):
+        provenance([str(tmp_path / "gains.yaml")])

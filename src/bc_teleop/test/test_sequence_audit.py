@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bc_teleop.sequence_audit import SequenceAudit
+from bc_teleop.sequence_audit import LossAccount, SequenceAudit
 
 
 def audit(numbers: list[int], publishers: int = 1) -> int:
@@ -44,3 +44,23 @@ def test_publishers_are_counted_only_when_a_number_is_unexpected() -> None:
         raise AssertionError("asked for nothing")
 
     assert [audit.missing_before(number, never) for number in range(2, 100)] == [0] * 98
+
+
+def test_a_loss_that_both_witnesses_tell_counts_once() -> None:
+    losses = LossAccount()
+    losses.add_gap(3)
+    assert losses.news() == 3
+    losses.add_event(3)  # the same, told later
+    assert losses.news() == 0
+    losses.add_event(2)
+    assert losses.news() == 2
+    assert losses.news() == 0
+
+
+def test_an_account_that_begins_anew_forgets() -> None:
+    losses = LossAccount()
+    losses.add_gap(3)
+    losses.begin()
+    assert losses.news() == 0
+    losses.add_event(1)
+    assert losses.news() == 1
