@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bc_core.chunks import ActionGroup, Space
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
 from bc_core.mask import Mask
@@ -13,6 +14,7 @@ from scenarios import load, refuse_unknown
 
 DT_NS = 50_000_000
 WIDTH = 3
+GROUPS = (ActionGroup("arm", Space.JOINT_POSITION, ("a", "b", "c"), 0, WIDTH),)
 
 
 class Driver:
@@ -20,7 +22,7 @@ class Driver:
 
     def __init__(self) -> None:
         config = SchedulerConfig(Strategy.RTC, horizon=8, s_min=2, answer_timeout=10, ack_timeout=4)
-        self.scheduler = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3))
+        self.scheduler = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
         self.tick = 0
         self.request: Any = None  # the last one made
         self.delivery: Any = None
@@ -108,8 +110,9 @@ class Driver:
                 assert self.made.prefix.shape == (value, WIDTH)
             elif key == "prefix_first":
                 assert self.made.prefix[0] == pytest.approx(np.full(WIDTH, value))
-            elif key == "first":
-                assert self.made.actions[0] == pytest.approx(np.full(WIDTH, value))
+            elif key == "values":
+                for row, number in value.items():
+                    assert self.made.actions[row] == pytest.approx(np.full(WIDTH, number), abs=1e-3), row
             elif key == "rows":
                 assert self.made.actions.shape[0] == value
             else:

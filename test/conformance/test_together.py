@@ -10,6 +10,7 @@ import pytest
 from test_arbiter import arbiter_config, chunk
 
 from bc_controllers import Arbiter
+from bc_core.chunks import ActionGroup, Space
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
 from bc_core.scheduler import Delivery, Request, Scheduler, SchedulerConfig, Strategy
@@ -21,6 +22,10 @@ PERIOD_NS = 1_000_000
 HORIZON = 16
 START_NS = 10_000_000_000
 START = np.array([0.1, -0.2, 0.04])
+GROUPS = (
+    ActionGroup("arm", Space.JOINT_POSITION, ("a", "b"), 0, 2),
+    ActionGroup("gripper", Space.GRIPPER, ("g",), 2, 1),
+)
 
 
 @dataclass
@@ -60,7 +65,7 @@ def simulate(
 ) -> Run:
     """Run both at 1 kHz. latencies: of successive answers [s]; lose: drops the delivery with this sequence."""
     arbiter = Arbiter(arbiter_config(), START[:2], float(START[2]))
-    scheduler = Scheduler(SchedulerConfig(strategy, HORIZON, s_min=5), GRID, WindowMax(delay_init, 10), slice(0, 2))
+    scheduler = Scheduler(SchedulerConfig(strategy, HORIZON, s_min=5), GRID, WindowMax(delay_init, 10), GROUPS)
     run = Run(scheduler=scheduler)
     phase = iter(phases)
     row = arbiter.advance(START_NS)

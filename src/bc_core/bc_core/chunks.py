@@ -72,20 +72,30 @@ class ActionChunk:
     def sample(self, time_ns: int) -> Array:
         """The reference at a time, shape (D,): linear between rows, held before the first and after the last.
 
-        Poses are interpolated by sample_pose's rule: position linearly, rotation on SO(3) along the shorter arc.
+        Of poses the position is interpolated linearly, the rotation on SO(3) along the shorter arc.
         """
         row = min(max(self.row(time_ns), 0.0), self.horizon - 1.0)
         low = min(int(row), self.horizon - 2) if self.horizon > 1 else 0
         fraction = row - low
         if fraction == 0.0:
             return self.actions[low].copy()
-        before, after = self.actions[low], self.actions[low + 1]
-        value = before + fraction * (after - before)
-        for group in self.groups:
-            if group.space == Space.CARTESIAN_POSE:
-                quaternion = slice(group.offset + 3, group.offset + 7)
-                value[quaternion] = slerp(before[quaternion], after[quaternion], fraction)
-        return value
+        return blend(self.actions[low], self.actions[low + 1], fraction, self.groups)
+
+
+def joint_columns(groups: tuple[ActionGroup, ...]) -> list[int]:
+    """Columns of a row that are joint positions."""
+    arms = [group for group in groups if group.space == Space.JOINT_POSITION]
+    return [column for group in arms for column in range(group.offset, group.offset + group.width)]
+
+
+def blend(start: Array, end: Array, fraction: float, groups: tuple[ActionGroup, ...]) -> Array:
+    """The row that lies at `fraction` of the way between two rows, (D,): linear, rotations on SO(3)."""
+    value: Array = start + fraction * (end - start)
+    for group in groups:
+        if group.space == Space.CARTESIAN_POSE:
+            quaternion = slice(group.offset + 3, group.offset + 7)
+            value[quaternion] = slerp(start[quaternion], end[quaternion], fraction)
+    return value
 
 
 def slerp(start: Array, end: Array, fraction: float) -> Array:

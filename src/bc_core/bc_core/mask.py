@@ -1,6 +1,11 @@
-"""How a prefix guides the chunk that follows it."""
+"""How a prefix guides the chunk that follows it, and how the two are spliced."""
 
+import math
 from enum import IntEnum
+
+import numpy as np
+
+from bc_core.chunks import ActionGroup, Array, blend
 
 
 class Mask(IntEnum):
@@ -9,3 +14,49 @@ class Mask(IntEnum):
     FREE = 0  # none: plain sampling
     HARD = 1  # the frozen rows, with weight 1
     SOFT = 2  # the frozen rows, and those after them with decaying weight (Eq. 5 of arXiv 2506.07339)
+
+
+def mask_weights(mask: Mask, horizon: int, frozen: int, execution_horizon: int, prefix_rows: int) -> Array:
+    """Weight W of every row of the prefix, shape (H,).
+
+    SOFT is Eq. 5 with d = frozen and s = execution_horizon; where the prefix is shorter than H - s rows, s grows so
+    that no row without a prefix is guided. ValueError where frozen rows have no prefix or exceed H - s: the splice
+    would silently be left unguided.
+    """
+    if mask == Mask.FREE:
+        return np.zeros(horizon)
+    if not 0 <= frozen <= min(prefix_rows, horizon):
+        raise ValueError(
+            f"{frozen} frozen rows need as many rows of prefix (has {prefix_rows}) and horizon ({horizon})"
+        )
+    if mask == Mask.HARD:
+        return np.concatenate([np.ones(frozen), np.zeros(horizon - frozen)])
+    if frozen > horizon - execution_horizon:
+        raise ValueError(
+            f"{frozen} frozen rows exceed horizon {horizon} - execution horizon {execution_horizon}: lower either"
+        )
+    return soft_weights(horizon, frozen, max(execution_horizon, horizon - prefix_rows))
+
+
+def soft_weights(horizon: int, delay: int, execution_horizon: int) -> Array:
+    """Eq. 5: W_i, shape (H,): 1 for i < d, c_i (e^{c_i} - 1) / (e - 1) for d <= i < H - s, 0 after."""
+    rows = np.arange(horizon, dtype=np.float64)
+    end = horizon - execution_horizon
+    c = (end - rows) / (end - delay + 1)
+    decay = c * np.expm1(c) / (math.e - 1.0)
+    return np.where(rows < delay, 1.0, np.where(rows < end, decay, 0.0))
+
+
+def splice(sampled: Array, prefix: Array, weights: Array, groups: tuple[ActionGroup, ...]) -> Array:
+    """Draw the sampled rows towards the prefix by the weights that guided them, (H, D).
+
+    sampled: (H, D), prefix: (P, D), both absolute, row 0 of the same tick; weights: (H,), 0 from row P on. Where the
+    weight is 1, the prefix is repeated to the bit, which is what freezes rows. Guidance moves a sample only along what
+    the network takes for actions and so leaves a residual; overwriting the frozen rows alone would make of it a step
+    at row d, which is executed, becomes part of the next prefix, and grows.
+    """
+    spliced = sampled.copy()
+    for row in np.flatnonzero(weights):
+        frozen = weights[row] == 1.0
+        spliced[row] = prefix[row] if frozen else blend(sampled[row], prefix[row], float(weights[row]), groups)
+    return spliced

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 
+from bc_core.chunks import ActionGroup, Array, joint_columns
 from bc_core.delay import DelayEstimator
 from bc_core.errors import BcError
 from bc_core.grid import Grid
-from bc_core.mask import Mask
-
-Array = npt.NDArray[np.float64]
+from bc_core.mask import Mask, mask_weights, splice
 
 
 class Strategy(Enum):
@@ -78,13 +76,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute."""
+    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute; sampled: before it was spliced."""
 
     sequence: int
     tick: int
     epoch: int
     frozen: int
     actions: Array
+    sampled: Array
     request: Request  # that it answers
 
 
@@ -103,7 +102,10 @@ class Counters:
 
 @dataclass(frozen=True)
 class Cycle:
-    """Figures of the last chunk that came into force. NaN: there was no old row to compare with."""
+    """Figures of the last chunk that came into force. NaN: there was no old row to compare with.
+
+    residual_at_row_d: what raw_jump_at_row_d would be without the splice.
+    """
 
     sequence: int  # of its request
     delay_estimated: int
@@ -114,6 +116,7 @@ class Cycle:
     observation_age: float
     raw_jump_at_effect: float
     raw_jump_at_row_d: float
+    residual_at_row_d: float
 
 
 @dataclass(frozen=True)
@@ -126,17 +129,17 @@ class _InForce:
 class Scheduler:
     """State machine of one robot's policy chunks.
 
-    joints: the columns over which jumps are measured [rad]. BcError if the first delay estimate does not fit the
-    horizon.
+    groups: the columns of a row; jumps are measured over the joints [rad]. BcError if the first delay estimate does
+    not fit the horizon.
     """
 
     def __init__(
-        self, config: SchedulerConfig, grid: Grid, estimator: DelayEstimator, joints: slice = slice(None)
+        self, config: SchedulerConfig, grid: Grid, estimator: DelayEstimator, groups: tuple[ActionGroup, ...]
     ) -> None:
         self.config = config
         self.grid = grid
         self.estimator = estimator
-        self.joints = joints
+        self.groups = groups
         self.counters = Counters()
         self.message = ""  # the last irregularity; empty after a chunk came into force
         self.last: Cycle | None = None
@@ -200,12 +203,16 @@ class Scheduler:
                 f"the policy answered {actions.shape[0]} rows, but the scheduler runs {self.config.horizon}:"
                 " start both with the same checkpoint"
             )
-        tick, frozen = request.tick, request.frozen
+        tick, frozen, sampled = request.tick, request.frozen, actions
         if self.config.strategy is Strategy.SYNC:
             tick, actions = self.grid.ceil(now_ns), self._cut(actions)
+        elif request.prefix is not None:
+            rows = len(request.prefix)
+            weights = mask_weights(request.mask, self.config.horizon, frozen, request.execution_horizon, rows)
+            actions = splice(sampled, request.prefix, weights, self.groups)
         self._request = None
         self._inference_seconds = inference_seconds
-        self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, request)
+        self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, sampled, request)
         self._sent_at = self.grid.floor(now_ns)
         return self._delivery
 
@@ -243,7 +250,8 @@ class Scheduler:
             inference_seconds=self._inference_seconds,
             observation_age=(effective_ns - self.grid.time(request.tick)) / 1e9,
             raw_jump_at_effect=raw_jump,
-            raw_jump_at_row_d=self._jump_at_row_d(delivery, delay),
+            raw_jump_at_row_d=self._jump_at_row_d(delivery, delivery.actions, delay),
+            residual_at_row_d=self._jump_at_row_d(delivery, delivery.sampled, delay),
         )
         self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
         self._backoff = 1
@@ -285,16 +293,16 @@ class Scheduler:
         last = min(self.config.s_min, actions.shape[0] - 1)
         return np.concatenate([actions[:last], np.repeat(actions[last : last + 1], actions.shape[0] - last, axis=0)])
 
-    def _jump_at_row_d(self, delivery: Delivery, delay: int) -> float:
-        """New less old at the first row in force that is no repetition, norm over the joints [rad]."""
+    def _jump_at_row_d(self, delivery: Delivery, actions: Array, delay: int) -> float:
+        """`actions` less old at the first row in force that is no repetition, norm over the joints [rad]."""
         row = max(delivery.frozen, delay if delivery.tick == delivery.request.tick else 0)
         old = self._current
-        if old is None or row >= delivery.actions.shape[0]:
+        if old is None or row >= actions.shape[0]:
             return float("nan")
         old_row = delivery.tick + row - old.tick
         if not 0 <= old_row < old.actions.shape[0]:
             return float("nan")
-        return float(np.linalg.norm((delivery.actions[row] - old.actions[old_row])[self.joints]))
+        return float(np.linalg.norm((actions[row] - old.actions[old_row])[joint_columns(self.groups)]))
 
     def _expire(self, tick: int) -> None:
         if self._request is not None and tick - self._sent_at >= self.config.answer_timeout:

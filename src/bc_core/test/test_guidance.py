@@ -7,12 +7,7 @@ import torch
 from torch import Tensor
 
 from bc_core import guidance
-from bc_core.mask import Mask
-
-
-def test_golden_soft_weights() -> None:
-    expected = torch.tensor([1.0, 1.0, 0.5706, 0.2871, 0.1145, 0.0258, 0.0, 0.0])
-    torch.testing.assert_close(guidance.soft_weights(8, 2, 2), expected, atol=5e-5, rtol=0.0)
+from bc_core.mask import Mask, mask_weights, soft_weights
 
 
 def test_golden_guidance_weights() -> None:
@@ -25,34 +20,6 @@ def test_guidance_weight_is_the_formula_where_beta_does_not_bind() -> None:
         r_squared = (1 - tau) ** 2 / (tau**2 + (1 - tau) ** 2)
         assert guidance.guidance_weight(tau, math.inf) == pytest.approx((1 - tau) / (tau * r_squared))
     assert guidance.guidance_weight(0.9, 1.0) == 1.0
-
-
-def test_masks() -> None:
-    ones = guidance.mask_weights(Mask.HARD, 6, 2, 3, 2)
-    assert ones.tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
-    assert guidance.mask_weights(Mask.FREE, 6, 0, 3, 0).tolist() == [0.0] * 6
-    assert torch.equal(guidance.mask_weights(Mask.SOFT, 8, 2, 2, 6), guidance.soft_weights(8, 2, 2))
-
-
-def test_rows_without_a_prefix_are_not_guided() -> None:
-    weights = guidance.mask_weights(Mask.SOFT, 8, 1, 2, prefix_rows=4)
-    assert (weights[:4] > 0).all()
-    assert weights[4:].tolist() == [0.0] * 4
-
-
-@pytest.mark.parametrize(
-    ("mask", "frozen", "executed", "rows", "words"),
-    [
-        (Mask.SOFT, 6, 4, 8, "6 frozen rows exceed horizon 8 - execution horizon 4"),
-        (Mask.SOFT, 3, 2, 2, "prefix"),
-        (Mask.HARD, 3, 2, 2, "prefix"),
-    ],
-)
-def test_a_splice_that_would_be_unguided_is_refused(
-    mask: Mask, frozen: int, executed: int, rows: int, words: str
-) -> None:
-    with pytest.raises(ValueError, match=words):
-        guidance.mask_weights(mask, 8, frozen, executed, rows)
 
 
 @pytest.fixture
@@ -110,7 +77,7 @@ def test_sampling_is_algorithm_1(network: torch.nn.Module) -> None:
         return actions + (1.0 - tau) * network(actions)
 
     noise, target = torch.randn(2, 1, 4, 3, dtype=torch.float64).unbind()
-    weights = guidance.soft_weights(4, 1, 1).double()
+    weights = torch.from_numpy(soft_weights(4, 1, 1))
     sampled = guidance.sample(denoise, noise, 5, target[0], weights, 5.0)
     torch.testing.assert_close(sampled, reference_sampling(denoise, noise, target[0], weights))
 
@@ -152,9 +119,30 @@ def test_guidance_pulls_the_frozen_rows_of_a_gaussian_flow() -> None:
 
     noise = torch.randn(500, 6, 2, generator=torch.Generator().manual_seed(0))
     target = torch.full((6, 2), 1.5)
-    weights = guidance.mask_weights(Mask.HARD, 6, 3, 1, 3)
+    weights = torch.from_numpy(mask_weights(Mask.HARD, 6, 3, 1, 3)).float()
     sampled = guidance.sample(denoise, noise, 20, target, weights, 50.0)
     assert sampled[:, :3].mean().item() == pytest.approx(1.5, abs=0.1)
     assert sampled[:, :3].std().item() < 0.3
     assert sampled[:, 3:].mean().item() == pytest.approx(0.0, abs=0.1)
     assert sampled[:, 3:].std().item() == pytest.approx(1.0, abs=0.2)
+
+
+def test_without_guidance_in_the_last_step_the_chunk_is_what_the_network_takes_for_clean(
+    network: torch.nn.Module,
+) -> None:
+    """The last step then ends on A1hat itself: whatever guidance did before, the network had the last word."""
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(1, 4, 3, generator=generator, dtype=torch.float64)
+    target = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    seen: list[Tensor] = []
+
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        estimate = network(actions)
+        seen.append(estimate.detach())
+        return estimate
+
+    weights = torch.ones(4, dtype=torch.float64)
+    sampled = guidance.sample(denoise, noise, 5, target, weights, 5.0, guide_last_step=False)
+    torch.testing.assert_close(sampled, seen[-1])
+    guided = guidance.sample(denoise, noise, 5, target, weights, 5.0)
+    assert not torch.allclose(guided, seen[-1])

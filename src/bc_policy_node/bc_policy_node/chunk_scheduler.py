@@ -35,7 +35,7 @@ class ChunkScheduler(BcLifecycleNode):
         super().__init__("chunk_scheduler")
         self.parameter("checkpoint", "", "directory of the policy: horizon and contract are read from it")
         self.parameter("strategy", "rtc", "rtc, naive or sync")
-        self.parameter("s_min", 5, "least number of ticks executed between two requests")
+        self.parameter("s_min", 8, "least number of ticks executed between two requests")
         self.parameter("beta", 5.0, "maximal guidance weight")
         self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
         self.parameter("delay_estimator", "quantile", "quantile, or window_max as in the paper")
@@ -68,7 +68,7 @@ class ChunkScheduler(BcLifecycleNode):
                 self.value("delay_window"),
                 self.value("delay_quantile"),
             ),
-            joints=next(group.columns for group in self._groups if group.space == Space.JOINT_POSITION),
+            self._groups,
         )
         self._requests = self.create_publisher(ChunkRequest, "policy/request", qos.COMMAND)
         self._commands = self.create_publisher(ActionChunkMsg, "command/policy", qos.COMMAND)
@@ -182,6 +182,7 @@ class ChunkScheduler(BcLifecycleNode):
             msg.observation_age = last.observation_age
             msg.raw_jump_at_effect = last.raw_jump_at_effect
             msg.raw_jump_at_row_d = last.raw_jump_at_row_d
+            msg.residual_at_row_d = last.residual_at_row_d
         self._status.publish(msg)
         starved = scheduler.message.startswith("starved")
         level = Level.ERROR if starved else Level.WARN if scheduler.message else Level.OK

@@ -15,7 +15,7 @@ from bc_core.encoding import ActionEncoder
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame
-from bc_core.mask import Mask
+from bc_core.mask import Mask, mask_weights
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
 from bc_core.policies.config import FlowConfig
@@ -62,10 +62,10 @@ class FlowPolicy(Policy):
         seed: int | None = None,
     ) -> Array:
         prefix = self._checked_prefix(prefix, frozen)
-        weights = guidance.mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))
+        weights = mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))
         self._check_frame(frame)
         newest = {stream: value[-1] for stream, value in frame.values.items()}
-        target = self._target(prefix, newest) if bool(weights.any()) else None
+        target = self._target(prefix, newest) if weights.any() else None
         noise = self._noise(seed)
         with torch.inference_mode(False), torch.no_grad():
             condition = self.network.encode(*self._inputs(frame.values))
@@ -73,7 +73,15 @@ class FlowPolicy(Policy):
         def denoise(actions: Tensor, tau: float) -> Tensor:
             return self.network.head(actions, torch.full((len(actions),), tau), condition.expand(len(actions), -1))
 
-        sampled = guidance.sample(denoise, noise, self.config.flow_steps, target, weights, beta)
+        sampled = guidance.sample(
+            denoise,
+            noise,
+            self.config.flow_steps,
+            target,
+            torch.from_numpy(weights).float(),
+            beta,
+            guide_last_step=False,
+        )
         encoded = self.action_normaliser.denormalise(sampled[0].double().numpy())
         actions = self.encoder.decode(encoded, newest)
         if not np.isfinite(actions).all():

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
+from bc_core.chunks import ActionChunk, ActionGroup, Array, joint_columns
 from bc_core.commands import CommandTimeline
 from bc_core.grid import Grid
 from bc_core.report.recording import POLICY_MODE, InForce, Recording
@@ -58,12 +58,6 @@ def _jump_at(new: ActionChunk, old: ActionChunk, row: int) -> float | None:
         return None
     columns = joint_columns(new.groups)
     return float(np.linalg.norm((new.actions[row] - old.sample(time))[columns]))
-
-
-def joint_columns(groups: tuple[ActionGroup, ...]) -> list[int]:
-    """Columns of a row that are joint positions."""
-    arms = [group for group in groups if group.space == Space.JOINT_POSITION]
-    return [column for group in arms for column in range(group.offset, group.offset + group.width)]
 
 
 def starved_ticks(recording: Recording, grid: Grid) -> int:

@@ -27,6 +27,8 @@ raw_jump.MODE.at_effect_max: the largest of them.
 raw_jump.MODE.at_row_d_p99: p99 of new less old row at the first row of the new chunk that is neither frozen nor
   already past, max(frozen, d). Chunks without such an old row (the first of an epoch, or after starvation) are left
   out.
+raw_jump.MODE.residual_at_row_d_p99: the same for the chunk as it was sampled, before the scheduler spliced it to the
+  prefix (rtc; in the other modes nothing is spliced and the two are equal).
 raw_jump.MODE.chunks: chunks that count for at_effect.
 raw_jump.MODE.chunks_with_row_d: chunks that count for at_row_d.
 raw_jump.demonstrations_step_p99: what is normal: p99 of the one-tick step of the reference in force in the

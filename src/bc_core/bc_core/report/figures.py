@@ -1,5 +1,6 @@
 """The figures of report.json, from loaded trials and demonstrations; what each means: definitions.py."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -74,10 +75,12 @@ def jump_figures(found: Sequence[Change]) -> dict[str, Any]:
     """`raw_jump` of one mode."""
     at_effect = [change.jump_at_effect for change in found]
     at_row_d = [change.jump_at_row_d for change in found if change.jump_at_row_d is not None]
+    residuals = [change.item.residual_at_row_d for change in found if change.item.residual_at_row_d is not None]
     return {
         "at_effect_p99": quantile(at_effect, 0.99),
         "at_effect_max": max(at_effect, default=None),
         "at_row_d_p99": quantile(at_row_d, 0.99),
+        "residual_at_row_d_p99": quantile([residual for residual in residuals if math.isfinite(residual)], 0.99),
         "chunks": len(at_effect),
         "chunks_with_row_d": len(at_row_d),
     }

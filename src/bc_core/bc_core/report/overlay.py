@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bc_core.chunks import Array
+from bc_core.chunks import Array, joint_columns
 from bc_core.grid import NANOSECONDS
-from bc_core.report.changes import changes, joint_columns
+from bc_core.report.changes import changes
 from bc_core.report.recording import InForce
 from bc_core.report.style import BAND, FREE, FROZEN, GUIDED, MODE_NAMES, MUTED, RULE, as_svg, plot
 from bc_core.report.trials import Trial

@@ -50,7 +50,8 @@ HEALTH = (  # of bc_msgs/ControllerStatus
 class InForce:
     """A chunk that took effect. epoch: the controller's. raw_jump: its own measurement, before any smoothing [rad].
 
-    execution_horizon: s of the request that it answers, from the scheduler's status; None where there is none.
+    execution_horizon: s of the request that it answers; residual_at_row_d: the step at row d that the splice took away
+    [rad], NaN where there was none to take. Both from the scheduler's status; None where there is no status.
     """
 
     chunk: ActionChunk
@@ -59,6 +60,7 @@ class InForce:
     epoch: int
     raw_jump: float
     execution_horizon: int | None
+    residual_at_row_d: float | None
 
     def delay(self, grid: Grid) -> int:
         """d = k_effect - k_obs [ticks]: the first tick at or after the effect, less the tick of the observation."""
@@ -151,7 +153,7 @@ def _in_force(by_topic: dict[str, list[Any]]) -> tuple[InForce, ...]:
             continue
         # The scheduler reports after every acknowledgement: its first status from then on belongs to this chunk.
         after = int(np.searchsorted(times, stamp_ns(ack)))
-        known = after < len(statuses) and ack.source == "policy"
+        status = statuses[after] if after < len(statuses) and ack.source == "policy" else None
         found.append(
             InForce(
                 chunk=chunk,
@@ -159,7 +161,8 @@ def _in_force(by_topic: dict[str, list[Any]]) -> tuple[InForce, ...]:
                 effective_ns=time_ns(ack.effective),
                 epoch=int(ack.mode_epoch),
                 raw_jump=float(ack.raw_jump),
-                execution_horizon=int(statuses[after].execution_horizon) if known else None,
+                execution_horizon=None if status is None else int(status.execution_horizon),
+                residual_at_row_d=None if status is None else float(status.residual_at_row_d),
             )
         )
     return tuple(sorted(found, key=lambda item: item.effective_ns))

@@ -70,7 +70,7 @@ class SyntheticTrial:
         self.rng = np.random.default_rng([self.seed, list(STRATEGIES).index(self.mode)])
         self.messages: list[tuple[int, str, Any]] = []
         config = SchedulerConfig(STRATEGIES[self.mode], HORIZON, s_min=6)
-        self.scheduler = Scheduler(config, self.contract.grid, WindowMax(4, 8), joints=slice(0, JOINTS))
+        self.scheduler = Scheduler(config, self.contract.grid, WindowMax(4, 8), self.contract.groups)
         self.chunk: tuple[int, np.ndarray] | None = None  # stamp [ns], rows
         self.measured = HOME.copy()
 

@@ -153,7 +153,7 @@ def test_steps_do_not_cross_a_change_of_mode() -> None:
 
 
 def test_rows_are_frozen_then_guided_then_free() -> None:
-    status = SimpleNamespace(header=SimpleNamespace(stamp=at(104.3)), execution_horizon=3)
+    status = SimpleNamespace(header=SimpleNamespace(stamp=at(104.3)), execution_horizon=3, residual_at_row_d=0.0)
     recording = record(chunk(1, 101, ramp(8), frozen=2), ack(1, 104.2), ("scheduler/status", status))
     (item,) = recording.in_force
     assert row_classes(item) == ["frozen"] * 2 + ["guided"] * 3 + ["free"] * 3
