@@ -81,8 +81,12 @@ class BagStorage:
         self._writer.write(self._connections[topic], received_ns, data)
 
     def checkpoint(self) -> None:
-        """Hand everything written so far to the operating system, as a whole chunk."""
-        if self._mcap.chunk.bio.tell():
+        """Hand everything written so far to the operating system, as a whole chunk.
+
+        Never a chunk of announced topics alone: a reader that orders by time takes a first chunk without messages for
+        a file without an index (`ros2 bag play` does), and topics that have no message yet are nothing to lose.
+        """
+        if self._mcap.chunk.msgs:
             self._mcap.close_chunk()
         self._mcap.bio.flush()
         self._checkpoint = self._mark()

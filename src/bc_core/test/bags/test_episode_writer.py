@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rosbags.rosbag2 import Reader
+from rosbags.rosbag2.storage_mcap import McapReader
 
 from bc_core.bags import open_episode
 from bc_core.contract import RecordedTopic
@@ -66,6 +67,18 @@ def test_without_room_to_begin_nothing_is_left_behind(tmp_path: Path) -> None:
     with files_no_larger_than(10_000), pytest.raises(RecordingError, match="cannot record to"):
         open_writer(tmp_path / "episode")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_chunk_of_the_index_holds_messages(tmp_path: Path) -> None:
+    """A reader that orders by time, as `ros2 bag play` does, refuses a file whose first chunk has none."""
+    file = next(make_episode(tmp_path / "episode", 100).glob("*.mcap"))
+    reader = McapReader(file)
+    reader.open()
+    assert reader.chunks
+    for chunk in reader.chunks:
+        assert chunk.message_index_length > 0
+        assert START_NS <= chunk.message_start_time <= chunk.message_end_time
+    reader.close()
 
 
 def test_nothing_is_left_over_in_a_closed_episode(tmp_path: Path) -> None:
