@@ -109,7 +109,7 @@ class Driver:
             elif key == "prefix_rows":
                 assert self.made.prefix.shape == (value, WIDTH)
             elif key == "prefix_first":
-                assert self.made.prefix[0] == pytest.approx(np.full(WIDTH, value))
+                assert self.made.prefix[0] == pytest.approx(np.full(WIDTH, value), abs=1e-3)
             elif key == "values":
                 for row, number in value.items():
                     assert self.made.actions[row] == pytest.approx(np.full(WIDTH, number), abs=1e-3), row
@@ -124,3 +124,13 @@ def test_scheduler(steps: list[dict[str, Any]]) -> None:
     driver = Driver()
     for step in steps:
         driver.step(step)
+
+
+def test_the_first_request_waits_until_a_history_lies_within_the_epoch() -> None:
+    config = SchedulerConfig(Strategy.RTC, horizon=8, s_min=2, n_obs_steps=3)
+    scheduler = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
+    for epoch in (2, 4):
+        scheduler.on_mode(True, epoch)
+        asked = [scheduler.on_tick(tick, np.zeros(WIDTH)) for tick in range(100 * epoch, 100 * epoch + 4)]
+        assert [request is not None for request in asked] == [False, False, True, False]
+        scheduler.on_mode(False, epoch + 1)

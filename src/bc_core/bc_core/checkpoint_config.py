@@ -15,17 +15,19 @@ CONFIG_FILE = "config.json"
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """The contract a policy was trained under, and the rows H of its chunks."""
+    """The contract a policy was trained under, the rows H of its chunks and the ticks in its frames."""
 
     contract: Contract
     horizon: int
+    n_obs_steps: int
 
 
 def read_header(directory: str | Path) -> CheckpointHeader:
     """What the scheduler needs of a checkpoint. BcError as read_config and Contract.from_document."""
     root = Section(read_config(directory), f"checkpoint '{directory}'")
     contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
-    return CheckpointHeader(contract, root.section("policy").integer("horizon", minimum=2))
+    policy = root.section("policy")
+    return CheckpointHeader(contract, policy.integer("horizon", minimum=2), policy.integer("n_obs_steps", minimum=1))
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:

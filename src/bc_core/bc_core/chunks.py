@@ -79,23 +79,19 @@ class ActionChunk:
         fraction = row - low
         if fraction == 0.0:
             return self.actions[low].copy()
-        return blend(self.actions[low], self.actions[low + 1], fraction, self.groups)
+        before, after = self.actions[low], self.actions[low + 1]
+        value = before + fraction * (after - before)
+        for group in self.groups:
+            if group.space == Space.CARTESIAN_POSE:
+                quaternion = slice(group.offset + 3, group.offset + 7)
+                value[quaternion] = slerp(before[quaternion], after[quaternion], fraction)
+        return value
 
 
 def joint_columns(groups: tuple[ActionGroup, ...]) -> list[int]:
     """Columns of a row that are joint positions."""
     arms = [group for group in groups if group.space == Space.JOINT_POSITION]
     return [column for group in arms for column in range(group.offset, group.offset + group.width)]
-
-
-def blend(start: Array, end: Array, fraction: float, groups: tuple[ActionGroup, ...]) -> Array:
-    """The row that lies at `fraction` of the way between two rows, (D,): linear, rotations on SO(3)."""
-    value: Array = start + fraction * (end - start)
-    for group in groups:
-        if group.space == Space.CARTESIAN_POSE:
-            quaternion = slice(group.offset + 3, group.offset + 7)
-            value[quaternion] = slerp(start[quaternion], end[quaternion], fraction)
-    return value
 
 
 def slerp(start: Array, end: Array, fraction: float) -> Array:

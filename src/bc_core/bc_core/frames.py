@@ -94,6 +94,7 @@ class FrameAssembler:
         self._n_obs_steps = n_obs_steps
         self._samples = {stream: _Samples() for stream in self.streams}
         self._keep_ns = None if keep is None else to_nanoseconds(keep) + (n_obs_steps - 1) * self._grid.dt_ns
+        self._begin_ns: int | None = None
 
     def add(self, stream: str, stamp_ns: int, value: Value) -> None:
         """Take one sample (fields.extract gives the value); order of arrival does not matter."""
@@ -106,6 +107,10 @@ class FrameAssembler:
         """Forget every sample: the clock or the scene has jumped."""
         for stream in self.streams:
             self._samples[stream] = _Samples()
+
+    def begin(self, time_ns: int) -> None:
+        """From now on no frame holds a sample from before this time: another scene, or driver."""
+        self._begin_ns = time_ns
 
     def frame(self, tick: int) -> Frame:
         """The frame of a tick. ObservationError names stream, age and limit where a sample is missing or too old."""
@@ -157,6 +162,10 @@ class FrameAssembler:
         if index is None:
             raise ObservationError(
                 stream, f"{rule.topic} has no sample at or before tick {tick}: check that its publisher runs"
+            )
+        if self._begin_ns is not None and samples.stamps[index] < self._begin_ns:
+            raise ObservationError(
+                stream, f"{rule.topic} has no sample between the change of mode and tick {tick}: ask for a later tick"
             )
         age = now - samples.stamps[index]
         if age > rule.max_age_ns:

@@ -1,11 +1,11 @@
-"""How a prefix guides the chunk that follows it, and how the two are spliced."""
+"""How a prefix guides the chunk that follows it."""
 
 import math
 from enum import IntEnum
 
 import numpy as np
 
-from bc_core.chunks import ActionGroup, Array, blend
+from bc_core.chunks import Array
 
 
 class Mask(IntEnum):
@@ -45,18 +45,3 @@ def soft_weights(horizon: int, delay: int, execution_horizon: int) -> Array:
     c = (end - rows) / (end - delay + 1)
     decay = c * np.expm1(c) / (math.e - 1.0)
     return np.where(rows < delay, 1.0, np.where(rows < end, decay, 0.0))
-
-
-def splice(sampled: Array, prefix: Array, weights: Array, groups: tuple[ActionGroup, ...]) -> Array:
-    """Draw the sampled rows towards the prefix by the weights that guided them, (H, D).
-
-    sampled: (H, D), prefix: (P, D), both absolute, row 0 of the same tick; weights: (H,), 0 from row P on. Where the
-    weight is 1, the prefix is repeated to the bit, which is what freezes rows. Guidance moves a sample only along what
-    the network takes for actions and so leaves a residual; overwriting the frozen rows alone would make of it a step
-    at row d, which is executed, becomes part of the next prefix, and grows.
-    """
-    spliced = sampled.copy()
-    for row in np.flatnonzero(weights):
-        frozen = weights[row] == 1.0
-        spliced[row] = prefix[row] if frozen else blend(sampled[row], prefix[row], float(weights[row]), groups)
-    return spliced

@@ -14,7 +14,8 @@ from bc_core.chunks import ActionGroup, Array, joint_columns
 from bc_core.delay import DelayEstimator
 from bc_core.errors import BcError
 from bc_core.grid import Grid
-from bc_core.mask import Mask, mask_weights, splice
+from bc_core.mask import Mask
+from bc_core.splice import splice
 
 
 class Strategy(Enum):
@@ -36,7 +37,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class SchedulerConfig:
-    """horizon H, s_min and the time-outs in ticks; beta: maximal guidance weight."""
+    """horizon H, s_min and the time-outs in ticks; beta: maximal guidance weight; n_obs_steps: ticks in a frame."""
 
     strategy: Strategy
     horizon: int
@@ -45,6 +46,7 @@ class SchedulerConfig:
     answer_timeout: int = 20
     ack_timeout: int = 4
     max_backoff: int = 20
+    n_obs_steps: int = 1
 
     def __post_init__(self) -> None:
         if self.horizon < 3:
@@ -144,6 +146,7 @@ class Scheduler:
         self.message = ""  # the last irregularity; empty after a chunk came into force
         self.last: Cycle | None = None
         self._epoch: int | None = None  # of the POLICY mode we are in; None: not in POLICY
+        self._history = 0  # ticks seen in this mode: a frame holds nothing from before it
         self._current: _InForce | None = None
         self._request: Request | None = None
         self._delivery: Delivery | None = None
@@ -171,12 +174,16 @@ class Scheduler:
     def on_mode(self, policy: bool, epoch: int) -> None:
         """The controller changed mode. policy: the new mode is POLICY. Everything of the old epoch is forgotten."""
         self._epoch = epoch if policy else None
+        self._history = 0
         self._current = self._request = self._delivery = None
         self._not_before, self._backoff = 0, 1
 
     def on_tick(self, tick: int, reference: Array) -> Request | None:
         """A tick begins. reference: (D,) the controller's reference now. Returns a request if one is due."""
         if self._epoch is None:
+            return None
+        self._history += 1
+        if self._history < self.config.n_obs_steps:
             return None
         starved = self._current is not None and tick > self._current.tick + self.config.horizon - 1
         if starved:
@@ -207,9 +214,7 @@ class Scheduler:
         if self.config.strategy is Strategy.SYNC:
             tick, actions = self.grid.ceil(now_ns), self._cut(actions)
         elif request.prefix is not None:
-            rows = len(request.prefix)
-            weights = mask_weights(request.mask, self.config.horizon, frozen, request.execution_horizon, rows)
-            actions = splice(sampled, request.prefix, weights, self.groups)
+            actions = splice(sampled, request.prefix, frozen, request.execution_horizon, self.groups)
         self._request = None
         self._inference_seconds = inference_seconds
         self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, sampled, request)

@@ -56,6 +56,17 @@ def test_limit_of_age_is_exact(contract: Contract) -> None:
         assert word in str(caught.value)
 
 
+def test_a_frame_holds_nothing_from_before_a_change_of_mode(contract: Contract) -> None:
+    assembler = FrameAssembler(contract, ["gripper"], n_obs_steps=2)
+    dt = contract.grid.dt_ns
+    for tick in range(-2, 2):
+        assembler.add("gripper", now(contract) + tick * dt, sample(tick))
+    assembler.begin(now(contract) - 10 * MS)
+    with pytest.raises(ObservationError, match="between the change of mode and tick 999"):
+        assembler.frame(TICK)
+    assert assembler.frame(TICK + 1).values["gripper"].tolist() == [[0.0], [1.0]]
+
+
 def test_missing_stream_is_refused_by_name(contract: Contract) -> None:
     assembler = FrameAssembler(contract, ["gripper", "object"])
     assembler.add("gripper", now(contract), sample(0.0))

@@ -1,14 +1,9 @@
-"""Weights of the prefix's rows, and the splice they govern."""
+"""Weights of the prefix's rows."""
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
-from bc_core.chunks import ActionGroup, Space
-from bc_core.mask import Mask, mask_weights, soft_weights, splice
-
-JOINTS = (ActionGroup("arm", Space.JOINT_POSITION, ("a", "b"), 0, 2),)
-POSE = (ActionGroup("hand", Space.CARTESIAN_POSE, (), 0, 7, tip="tcp", frame_id="base"),)
+from bc_core.mask import Mask, mask_weights, soft_weights
 
 
 def test_golden_soft_weights() -> None:
@@ -42,34 +37,3 @@ def test_a_splice_that_would_be_unguided_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         mask_weights(mask, 8, frozen, executed, rows)
-
-
-def test_the_splice_repeats_frozen_rows_to_the_bit_and_leaves_rows_without_weight() -> None:
-    rng = np.random.default_rng(0)
-    sampled, prefix = rng.normal(size=(8, 2)), rng.normal(size=(6, 2))
-    weights = mask_weights(Mask.SOFT, 8, 2, 2, len(prefix))
-    spliced = splice(sampled, prefix, weights, JOINTS)
-    np.testing.assert_array_equal(spliced[:2], prefix[:2])
-    np.testing.assert_array_equal(spliced[6:], sampled[6:])
-    for row in range(2, 6):
-        np.testing.assert_allclose(spliced[row] - sampled[row], weights[row] * (prefix[row] - sampled[row]))
-
-
-def test_the_splice_shrinks_the_step_at_row_d_by_its_weight() -> None:
-    prefix, sampled = np.zeros((6, 2)), np.full((8, 2), 0.1)
-    weights = mask_weights(Mask.SOFT, 8, 2, 2, len(prefix))
-    steps = np.diff(splice(sampled, prefix, weights, JOINTS)[:, 0])
-    assert np.abs(steps).max() < 0.5 * 0.1
-    hard = splice(sampled, prefix, mask_weights(Mask.HARD, 8, 2, 2, len(prefix)), JOINTS)
-    assert np.abs(np.diff(hard[:, 0])).max() == pytest.approx(0.1)
-
-
-def test_poses_are_spliced_on_so3() -> None:
-    angles = np.linspace(0.0, 1.0, 6)
-    prefix = np.zeros((6, 7))
-    prefix[:, 3:] = Rotation.from_rotvec(angles[:, None] * [0.0, 0.0, 1.0]).as_quat()
-    sampled = np.zeros((8, 7))
-    sampled[:, 3:] = -Rotation.from_rotvec(np.tile([0.0, 0.0, 2.0], (8, 1))).as_quat()  # the other hemisphere
-    weights = mask_weights(Mask.SOFT, 8, 1, 2, len(prefix))
-    yaw = Rotation.from_quat(splice(sampled, prefix, weights, POSE)[:, 3:]).as_rotvec()[:, 2]
-    np.testing.assert_allclose(yaw[:6], weights[:6] * angles + (1 - weights[:6]) * 2.0)

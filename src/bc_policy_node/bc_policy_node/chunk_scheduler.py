@@ -59,6 +59,7 @@ class ChunkScheduler(BcLifecycleNode):
                 horizon=header.horizon,
                 s_min=self.value("s_min"),
                 beta=self.value("beta"),
+                n_obs_steps=header.n_obs_steps,
                 answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
             ),
             self._grid,

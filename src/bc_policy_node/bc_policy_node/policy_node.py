@@ -13,9 +13,9 @@ from bc_core.contract import Contract
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame, FrameAssembler
 from bc_core.mask import Mask
-from bc_msgs.msg import ChunkRequest, FrameManifest, PolicyChunk
+from bc_msgs.msg import ChunkRequest, ControlMode, FrameManifest, PolicyChunk
 from bc_nodes import qos
-from bc_nodes.convert import to_stamp
+from bc_nodes.convert import to_ns, to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
@@ -63,10 +63,15 @@ class PolicyNode(BcLifecycleNode):
         self._patience = self.create_timer(PATIENCE, self._begin)
         self._patience.cancel()
         subscribe(self, contract, self._assembler, self._on_sample)
+        self.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
         self.create_subscription(ChunkRequest, "policy/request", self._on_request, qos.COMMAND)
 
     def close(self) -> None:
         self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def _on_mode(self, mode: ControlMode) -> None:
+        """What was seen before tells nothing: a human may have moved things meanwhile, a reset has moved the robot."""
+        self._assembler.begin(to_ns(mode.header.stamp))
 
     def _on_request(self, request: ChunkRequest) -> None:
         if not self.active:
