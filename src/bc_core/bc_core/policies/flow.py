@@ -86,7 +86,6 @@ class FlowPolicy(Policy):
         actions = self.encoder.decode(encoded, newest)
         if not np.isfinite(actions).all():
             raise FloatingPointError(f"the policy's chunk for tick {frame.tick} is not finite")
-        actions[:frozen] = prefix[:frozen]
         return actions
 
     def _checked_prefix(self, prefix: Array | None, frozen: int) -> Array:
