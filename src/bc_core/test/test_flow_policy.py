@@ -94,7 +94,7 @@ def test_the_seed_fixes_the_noise(policy: FlowPolicy, frame: Frame) -> None:
 def test_guidance_changes_the_sample_and_leaves_it_a_sample(
     policy: FlowPolicy, frame: Frame, prefix: np.ndarray, mask: Mask
 ) -> None:
-    """Nothing is overwritten here: how far the frozen rows are from the prefix is for the scheduler to see and splice."""
+    """Nothing is overwritten: how far frozen rows are from the prefix is for the scheduler to see and to splice."""
     guided = policy.infer(frame, prefix, frozen=5, execution_horizon=6, mask=mask, seed=1)
     assert not np.array_equal(guided, policy.infer(frame, seed=1))
     assert not np.isin(guided, prefix).any()

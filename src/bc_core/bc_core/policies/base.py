@@ -36,7 +36,7 @@ class Policy(ABC):
         """One chunk: (H, D) float64, absolute, SI; row i is the command of tick frame.tick + i.
 
         prefix: (P, D) absolute, row i for tick frame.tick + i, the chunk in force from there on; None: none.
-        frozen: leading rows that are committed: guidance draws the sample towards them, and the scheduler, which splices
+        frozen: leading rows that are committed: guidance draws the sample towards them; the scheduler, which splices
         the sample to the prefix (bc_core.splice), repeats them. execution_horizon: s of Eq. 5 of arXiv 2506.07339,
         with `frozen` in the place of d. beta: largest guidance weight. seed: fixes the noise (None: fresh noise).
         ValueError where prefix, frozen and mask do not fit together; BcError for a frame that is not this policy's.
