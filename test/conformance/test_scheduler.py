@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from bc_core.chunks import ActionGroup, Space
+from bc_core.cycle import SchedulerConfig, Strategy
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
 from bc_core.mask import Mask
-from bc_core.scheduler import Scheduler, SchedulerConfig, Strategy
+from bc_core.scheduler import Scheduler
 from scenarios import load, refuse_unknown
 
 DT_NS = 50_000_000
@@ -82,7 +83,7 @@ class Driver:
 
     def check(self, expect: dict[str, Any]) -> None:
         scheduler = self.scheduler
-        counters = {"timeouts", "refused", "dropped", "starved", "infeasible"}
+        counters = {"timeouts", "refused", "dropped", "starved", "infeasible", "clock_jumps"}
         refuse_unknown(expect, {"request", "delivery", "state", "delay", "estimate"} | counters)
         for key in counters & set(expect):
             assert getattr(scheduler.counters, {"starved": "starved_ticks"}.get(key, key)) == expect[key], key

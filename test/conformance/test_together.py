@@ -11,9 +11,10 @@ from test_arbiter import arbiter_config, chunk
 
 from bc_controllers import Arbiter
 from bc_core.chunks import ActionGroup, Space
+from bc_core.cycle import Delivery, Request, SchedulerConfig, Strategy
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
-from bc_core.scheduler import Delivery, Request, Scheduler, SchedulerConfig, Strategy
+from bc_core.scheduler import Scheduler
 from bc_msgs.msg import ChunkAck, ControlMode
 from bc_msgs.srv import ChangeMode
 

@@ -6,119 +6,16 @@ whatever does not belong to the open request is dropped and counted.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
 from bc_core.chunks import ActionGroup, Array, joint_columns
+from bc_core.cycle import Counters, Cycle, Delivery, Request, SchedulerConfig, State, Strategy
 from bc_core.delay import DelayEstimator
 from bc_core.errors import BcError
 from bc_core.grid import Grid
 from bc_core.mask import Mask
 from bc_core.splice import splice
-
-
-class Strategy(Enum):
-    """How chunks are chained."""
-
-    RTC = "rtc"  # real-time chunking: prefix frozen, overlap guided
-    NAIVE = "naive"  # switch to every new chunk as soon as it arrives
-    SYNC = "sync"  # stand still while inference runs
-
-
-class State(Enum):
-    """What the scheduler waits for."""
-
-    IDLE = "idle"  # mode is not POLICY
-    WAITING = "waiting"  # for enough rows to be executed
-    INFERRING = "inferring"  # for an answer
-    DELIVERING = "delivering"  # for an acknowledgement
-
-
-@dataclass(frozen=True)
-class SchedulerConfig:
-    """horizon H, s_min and the time-outs in ticks; beta: maximal guidance weight; n_obs_steps: ticks in a frame."""
-
-    strategy: Strategy
-    horizon: int
-    s_min: int
-    beta: float = 5.0
-    answer_timeout: int = 20
-    ack_timeout: int = 4
-    max_backoff: int = 20
-    n_obs_steps: int = 1
-
-    def __post_init__(self) -> None:
-        if self.horizon < 3:
-            raise BcError(f"horizon is {self.horizon} rows, at least 3 are needed: train a policy with longer chunks")
-        if not 1 <= self.s_min <= self.horizon - 2:
-            raise BcError(
-                f"s_min is {self.s_min}: with a horizon of {self.horizon} rows it must lie in 1 ... {self.horizon - 2}"
-            )
-
-    @property
-    def largest_delay(self) -> int:
-        """The largest d with d <= s and s + d + 1 <= H for s = max(d, s_min) [ticks]."""
-        return min((self.horizon - 1) // 2, self.horizon - 1 - self.s_min)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What policy_node is asked: row 0 of the answer is the command of `tick`. prefix: (P, D) absolute, or None."""
-
-    sequence: int
-    tick: int
-    epoch: int
-    mask: Mask
-    frozen: int
-    execution_horizon: int
-    delay_estimated: int
-    prefix: Array | None
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute; sampled: before it was spliced."""
-
-    sequence: int
-    tick: int
-    epoch: int
-    frozen: int
-    actions: Array
-    sampled: Array
-    request: Request  # that it answers
-
-
-@dataclass
-class Counters:
-    """Since the start of the process."""
-
-    requests: int = 0
-    timeouts: int = 0  # requests never answered and chunks never acknowledged
-    refused: int = 0  # chunks the controller refused
-    dropped: int = 0  # answers and acknowledgements that belonged to nothing open
-    failed: int = 0  # requests policy_node could not answer
-    infeasible: int = 0  # requests for which d_hat had to be cut
-    starved_ticks: int = 0
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """Figures of the last chunk that came into force. NaN: there was no old row to compare with.
-
-    residual_at_row_d: what raw_jump_at_row_d would be without the splice.
-    """
-
-    sequence: int  # of its request
-    delay_estimated: int
-    delay_measured: int
-    execution_horizon: int
-    frozen: int
-    inference_seconds: float
-    observation_age: float
-    raw_jump_at_effect: float
-    raw_jump_at_row_d: float
-    residual_at_row_d: float
 
 
 @dataclass(frozen=True)
@@ -146,6 +43,7 @@ class Scheduler:
         self.message = ""  # the last irregularity; empty after a chunk came into force
         self.last: Cycle | None = None
         self._epoch: int | None = None  # of the POLICY mode we are in; None: not in POLICY
+        self._tick: int | None = None  # the last one
         self._history = 0  # ticks seen in this mode: a frame holds nothing from before it
         self._current: _InForce | None = None
         self._request: Request | None = None
@@ -156,11 +54,10 @@ class Scheduler:
         self._sequence = 0
         self._inference_seconds = 0.0
         self._warm = False
-        if self.estimator.estimate > self.config.largest_delay and self.config.strategy is Strategy.RTC:
+        if config.strategy is Strategy.RTC and estimator.estimate > config.largest_delay:
             raise BcError(
-                f"the first delay estimate is {self.estimator.estimate} ticks, but a horizon of {self.config.horizon}"
-                f" rows and s_min {self.config.s_min} admit {self.config.largest_delay}: lower delay_init or s_min, or"
-                " train longer chunks"
+                f"the first delay estimate is {estimator.estimate} ticks, but a horizon of {config.horizon} rows and"
+                f" s_min {config.s_min} admit {config.largest_delay}: lower delay_init or s_min, or train longer chunks"
             )
 
     @property
@@ -174,12 +71,24 @@ class Scheduler:
     def on_mode(self, policy: bool, epoch: int) -> None:
         """The controller changed mode. policy: the new mode is POLICY. Everything of the old epoch is forgotten."""
         self._epoch = epoch if policy else None
+        self._forget()
+
+    def reconfigure(self, config: SchedulerConfig, estimator: DelayEstimator) -> None:
+        """Take other numbers from the next request on."""
+        self.config, self.estimator = config, estimator
+
+    def _forget(self) -> None:
         self._history = 0
         self._current = self._request = self._delivery = None
         self._not_before, self._backoff = 0, 1
 
     def on_tick(self, tick: int, reference: Array) -> Request | None:
         """A tick begins. reference: (D,) the controller's reference now. Returns a request if one is due."""
+        if self._tick is not None and tick < self._tick:
+            self._forget()
+            self.counters.clock_jumps += 1
+            self.message = f"the clock went back from tick {self._tick} to {tick}: begun anew"
+        self._tick = tick
         if self._epoch is None:
             return None
         self._history += 1

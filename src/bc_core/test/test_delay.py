@@ -2,7 +2,7 @@
 
 import pytest
 
-from bc_core.delay import ESTIMATORS, Quantile, WindowMax, make_estimator
+from bc_core.delay import ESTIMATORS, JacobsonKarels, Quantile, WindowMax, make_estimator
 from bc_core.errors import BcError
 
 
@@ -26,6 +26,17 @@ def test_the_quantile_is_not_moved_by_a_rare_spike_but_by_a_lasting_change() -> 
     assert estimator.estimate == 8
 
 
+def test_jacobson_karels_follows_mean_and_deviation_and_forgets_both() -> None:
+    estimator = JacobsonKarels(initial=4, deviations=4.0)
+    estimator.observe(8)  # mean 4.5, deviation 1
+    assert estimator.estimate == 9
+    estimator.observe(8)  # mean 4.9375, deviation 0.75 + 3.5 / 4 = 1.625
+    assert estimator.estimate == 12
+    for _ in range(80):
+        estimator.observe(5)
+    assert estimator.estimate == 6  # a steady delay of 5, to which the mean converges from above
+
+
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_before_anything_was_measured_the_estimate_is_the_initial_one(name: str) -> None:
     assert make_estimator(name, initial=6, window=5, quantile=0.9).estimate == 6
@@ -39,7 +50,12 @@ def test_a_chunk_before_its_observation_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "initial", "quantile", "message"),
-    [("median", 1, 0.5, "'median': choose one of"), ("quantile", 0, 0.9, "at least 1"), ("quantile", 1, 0.0, "0.0")],
+    [
+        ("median", 1, 0.5, "'median': choose one of"),
+        ("quantile", 0, 0.9, "at least 1"),
+        ("quantile", 1, 0.0, "0.0"),
+        ("jacobson_karels", 0, 0.9, "at least 1"),
+    ],
 )
 def test_what_cannot_be_used_is_named(name: str, initial: int, quantile: float, message: str) -> None:
     with pytest.raises(BcError, match=message):

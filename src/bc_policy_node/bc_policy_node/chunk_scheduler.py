@@ -1,14 +1,19 @@
 """chunk_scheduler: chains the policy's chunks in real time. A thin shell over bc_core.scheduler."""
 
 import sys
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 
 from bc_core.checkpoint_config import read_header
 from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
-from bc_core.delay import make_estimator
+from bc_core.cycle import Request, SchedulerConfig, Strategy
+from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
-from bc_core.scheduler import Request, Scheduler, SchedulerConfig, Strategy
+from bc_core.scheduler import Scheduler
 from bc_msgs.msg import (
     ActionChunk as ActionChunkMsg,
 )
@@ -27,6 +32,16 @@ from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_nodes.ticks import TickTimer
 
+TUNABLE = (
+    ("s_min", 8, "least number of ticks executed between two requests"),
+    ("beta", 5.0, "maximal guidance weight"),
+    ("delay_estimator", "quantile", f"one of {', '.join(ESTIMATORS)}; window_max is the paper's"),
+    ("delay_window", 20, "chunks that quantile and window_max look back on"),
+    ("delay_quantile", 0.9, "of the delays in the window, for quantile"),
+    ("delay_deviations", 2.0, "above the mean, for jacobson_karels"),
+)
+"""Parameters that may be set while it runs: name, default, description."""
+
 
 class ChunkScheduler(BcLifecycleNode):
     """Asks policy_node for chunks, publishes them on command/policy, listens to the controller's verdicts."""
@@ -35,12 +50,9 @@ class ChunkScheduler(BcLifecycleNode):
         super().__init__("chunk_scheduler")
         self.parameter("checkpoint", "", "directory of the policy: horizon and contract are read from it")
         self.parameter("strategy", "rtc", "rtc, naive or sync")
-        self.parameter("s_min", 8, "least number of ticks executed between two requests")
-        self.parameter("beta", 5.0, "maximal guidance weight")
         self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
-        self.parameter("delay_estimator", "quantile", "quantile, or window_max as in the paper")
-        self.parameter("delay_window", 20, "chunks that the estimate looks back on")
-        self.parameter("delay_quantile", 0.9, "of the delays in the window, for the quantile estimator")
+        for name, default, description in TUNABLE:
+            self.parameter(name, default, description, read_only=False)
         self.parameter("answer_timeout", 1.0, "time after which a request is given up [s]")
         self._reference: ControllerState | None = None
 
@@ -53,24 +65,18 @@ class ChunkScheduler(BcLifecycleNode):
         except ValueError as error:
             known = ", ".join(strategy.value for strategy in Strategy)
             raise BcError(f"strategy is '{self.value('strategy')}': choose one of {known}") from error
-        self._scheduler = Scheduler(
-            SchedulerConfig(
-                strategy=strategy,
-                horizon=header.horizon,
-                s_min=self.value("s_min"),
-                beta=self.value("beta"),
-                n_obs_steps=header.n_obs_steps,
-                answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
-            ),
-            self._grid,
-            make_estimator(
-                self.value("delay_estimator"),
-                self.value("delay_init"),
-                self.value("delay_window"),
-                self.value("delay_quantile"),
-            ),
-            self._groups,
+        tuning = {name: self.value(name) for name, _, _ in TUNABLE}
+        config = SchedulerConfig(
+            strategy=strategy,
+            horizon=header.horizon,
+            s_min=tuning["s_min"],
+            beta=tuning["beta"],
+            n_obs_steps=header.n_obs_steps,
+            answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
         )
+        estimator = _estimator(tuning, self.value("delay_init"))
+        self._scheduler = Scheduler(config, self._grid, estimator, self._groups)
+        self.add_on_set_parameters_callback(self._on_tuning)
         self._requests = self.create_publisher(ChunkRequest, "policy/request", qos.COMMAND)
         self._commands = self.create_publisher(ActionChunkMsg, "command/policy", qos.COMMAND)
         self._status = self.create_publisher(SchedulerStatus, "scheduler/status", qos.EVENT)
@@ -86,6 +92,23 @@ class ChunkScheduler(BcLifecycleNode):
     def deactivate(self) -> None:
         self._ticks.cancel()
         self._scheduler.on_mode(policy=False, epoch=0)
+
+    def _on_tuning(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Numbers that do not fit are refused with the reason, and the old ones stay."""
+        tuning = {name: self.value(name) for name, _, _ in TUNABLE}
+        changed = {parameter.name: parameter.value for parameter in parameters if parameter.name in tuning}
+        if not changed:
+            return SetParametersResult(successful=True)
+        scheduler = self._scheduler
+        try:
+            config = replace(scheduler.config, **{key: changed[key] for key in ("s_min", "beta") if key in changed})
+            estimator = scheduler.estimator
+            if any(name.startswith("delay_") for name in changed):
+                estimator = _estimator(tuning | changed, estimator.estimate)
+            scheduler.reconfigure(config, estimator)
+        except BcError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -188,6 +211,16 @@ class ChunkScheduler(BcLifecycleNode):
         starved = scheduler.message.startswith("starved")
         level = Level.ERROR if starved else Level.WARN if scheduler.message else Level.OK
         self._diagnostics.report(level, scheduler.message)
+
+
+def _estimator(tuning: dict[str, Any], initial: int) -> DelayEstimator:
+    return make_estimator(
+        tuning["delay_estimator"],
+        initial,
+        tuning["delay_window"],
+        tuning["delay_quantile"],
+        tuning["delay_deviations"],
+    )
 
 
 def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Array:

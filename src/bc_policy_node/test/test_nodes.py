@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from domain_coordinator import domain_id
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
 from bc_core.checkpoint import save_policy
@@ -242,6 +243,30 @@ def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
     robot.mute = False
     before = len(robot.chunks)
     graph.until(lambda: len(robot.chunks) > before)
+
+
+def test_the_scheduler_is_tuned_while_it_runs(graph: Graph) -> None:
+    graph.bring_up()
+    scheduler = graph.nodes[1]
+
+    def tune(name: str, value: Any) -> Any:
+        return scheduler.set_parameters([Parameter(name, value=value)])[0]
+
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.chunks) >= 3)
+    assert tune("s_min", 7).successful
+    assert tune("delay_estimator", "jacobson_karels").successful
+    refused = tune("s_min", 15)
+    assert not refused.successful
+    assert "s_min is 15" in refused.reason
+    assert "'psychic': choose one of" in tune("delay_estimator", "psychic").reason
+    assert not tune("strategy", "naive").successful  # structural: fixed at start
+    before = len(robot.chunks)
+    graph.until(lambda: len(robot.chunks) >= before + 4)
+    stamps = [to_ns(msg.header.stamp) // 50_000_000 for msg in robot.chunks[before + 1 :]]
+    assert all(new - old >= 7 for old, new in pairwise(stamps))
 
 
 def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from bc_core.contract import Contract
+from bc_core.cycle import Cycle, Request, SchedulerConfig, Strategy
 from bc_core.delay import WindowMax
 from bc_core.episode_writer import EpisodeWriter, recorded_topics
 from bc_core.grid import NANOSECONDS
 from bc_core.message_types import require_type
 from bc_core.report.trials import Rollouts, load_rollouts
-from bc_core.scheduler import Cycle, Request, Scheduler, SchedulerConfig, Strategy
+from bc_core.scheduler import Scheduler
 
 CONTRACT = Path(__file__).parents[4] / "config" / "contracts" / "panda_conveyor.yaml"
 HORIZON, JOINTS = 24, 7
