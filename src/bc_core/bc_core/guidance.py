@@ -4,7 +4,7 @@ Black, Galliker, Levine, "Real-Time Execution of Action Chunking Flow Policies",
 bc_core.mask). Flow time tau runs from 0 (noise) to 1 (action).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,44 +12,51 @@ from torch import Tensor
 Denoiser = Callable[[Tensor, float], Tensor]
 
 
-def guidance_weight(tau: float, beta: float) -> float:
-    """min(beta, (1 - tau) / (tau r^2)) of Eq. 2 with r^2 of Eq. 4; beta where tau = 0."""
+def guidance_weight(tau: float, beta: float, prior: float = 1.0) -> float:
+    """min(beta, (1 - tau) / (tau r^2)) of Eq. 2 with r^2 of Eq. 4; beta where tau = 0.
+
+    prior: standard deviation of an action given the observation, in normalised units. Eq. 4 is the variance of the
+    clean action given the noisy one if it were N(0, 1) before; with N(0, prior^2) it is
+    r^2 = prior^2 (1 - tau)^2 / (prior^2 tau^2 + (1 - tau)^2).
+    """
     if tau <= 0.0:
         return beta
-    r_squared = (1.0 - tau) ** 2 / (tau**2 + (1.0 - tau) ** 2)
+    r_squared = (prior * (1.0 - tau)) ** 2 / ((prior * tau) ** 2 + (1.0 - tau) ** 2)
     return min(beta, (1.0 - tau) / (tau * r_squared))
 
 
 def sample(
     denoise: Denoiser,
     noise: Tensor,
-    steps: int,
+    steps: int | Sequence[float],
     target: Tensor | None,
     weights: Tensor,
     beta: float,
     guide_last_step: bool = True,
+    prior: float = 1.0,
 ) -> Tensor:
     """Integrate Eq. 1 from noise to actions, guided towards target.
 
     denoise(A, tau): A1hat of Eq. 3, differentiable in A; the velocity is (A1hat - A) / (1 - tau).
-    noise: A^0, shape (B, H, D). target: Y, shape (H, D), rows of weight 0 are ignored; None: plain sampling.
-    weights: W, shape (H,). beta: largest guidance weight. guide_last_step: True is the paper; what guidance adds in the
-    last step is never denoised, so False gives chunks as smooth as unguided ones. Works under no_grad and
-    inference_mode.
+    noise: A^0, shape (B, H, D). steps: n equal steps, or the flow times at which the network is asked, rising from 0
+    (those of a DDIM schedule: bc_core.strategies.diffusion). target: Y, shape (H, D) or (B, H, D), rows of weight 0 are
+    ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. guide_last_step:
+    True is the paper; what guidance adds in the last step is never denoised, so False gives chunks as smooth as
+    unguided ones. prior: see guidance_weight. Works under no_grad and inference_mode.
     """
     actions = noise
-    guided_steps = steps if guide_last_step else steps - 1
+    times = [step / steps for step in range(steps)] if isinstance(steps, int) else list(steps)
+    guided_steps = len(times) if guide_last_step else len(times) - 1
     if target is None or beta == 0.0 or not bool(weights.any()):
         guided_steps = 0
-    for step in range(steps):
-        tau = step / steps
+    for step, (tau, after) in enumerate(zip(times, [*times[1:], 1.0], strict=True)):
         if target is None or step >= guided_steps:
             with torch.no_grad():
                 velocity = (denoise(actions, tau) - actions) / (1.0 - tau)
         else:
             estimate, gradient = vector_jacobian(denoise, actions, tau, target, weights)
-            velocity = (estimate - actions) / (1.0 - tau) + guidance_weight(tau, beta) * gradient
-        actions = actions + velocity / steps
+            velocity = (estimate - actions) / (1.0 - tau) + guidance_weight(tau, beta, prior) * gradient
+        actions = actions + (after - tau) * velocity
     return actions
 
 
@@ -61,6 +68,7 @@ def vector_jacobian(
         point = actions.clone().detach().requires_grad_(True)
         estimate = denoise(point, tau)
         # a row of weight 0 has no target, and 0 * NaN would not be 0
-        error = torch.where(weights[:, None] > 0.0, (target - estimate.detach()) * weights[:, None], 0.0)
+        scale = weights[..., None]
+        error = torch.where(scale > 0.0, (target - estimate.detach()) * scale, 0.0)
         (gradient,) = torch.autograd.grad(estimate, point, error)
     return estimate.detach(), gradient

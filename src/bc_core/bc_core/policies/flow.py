@@ -15,7 +15,7 @@ from bc_core.encoding import ActionEncoder
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame
-from bc_core.mask import Mask, mask_weights
+from bc_core.mask import GUIDED, Mask, mask_weights
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
 from bc_core.policies.config import FlowConfig
@@ -29,7 +29,7 @@ class FlowPolicy(Policy):
     features, actions: normalisers of the feature vector (F,) and of encoded actions (H, E).
     """
 
-    masks = frozenset(Mask)
+    masks = frozenset({Mask.FREE, *GUIDED})
 
     def __init__(self, contract: Contract, config: FlowConfig, features: Normaliser, actions: Normaliser) -> None:
         self.contract = contract

@@ -1,0 +1,1 @@
+"""Ways to chain action chunks while inference takes time."""
