@@ -1,16 +1,18 @@
-# make setup | build | test | lint | demo [QUICK=1] | clean
+# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance clean
 
 ENV := . ./env.sh
-PYTHON_SOURCES := src test tools
+PYTHON_SOURCES := src test tools benchmarks
 CPP_SOURCES := $(shell git ls-files '*.cpp' '*.hpp' 2>/dev/null)
 
 help:
 	@echo "make demo [QUICK=1]  collect, train, roll out and report (out/demo/report.html)"
 	@echo "make test            lint, types, unit, conformance, node and whole-graph tests"
+	@echo "make bench-rtc       strategies of chunking under delay (out/bench/rtc.json); QUICK=1: smoke run, FULL=1: everything"
+	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
 	@echo "make setup           install what is missing into the checkout and build it"
 	@echo "make format          format all sources"
 	@echo "make clean           remove build, install, log and out (keeps .venv)"
@@ -32,6 +34,12 @@ format:
 
 demo: setup
 	@$(ENV); exec bcros demo $(if $(QUICK),--quick)
+
+bench-rtc: setup
+	@$(ENV); exec python -m benchmarks.rtc --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
+
+bench-guidance: setup
+	@$(ENV); exec python -m benchmarks.guidance $(if $(COMPILE),--compile)
 
 clean:
 	rm -rf build install log out

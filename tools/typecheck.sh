@@ -8,3 +8,4 @@ for package in src/*/; do
   (cd "$package" && MYPYPATH=$(printf '../%s:' bc_core bc_nodes bc_controllers bc_sim bc_teleop bc_policy_node bc_bringup) \
     mypy --config-file ../../pyproject.toml --no-error-summary -p "$name")
 done
+MYPYPATH=src/bc_core mypy --config-file pyproject.toml --no-error-summary -p benchmarks

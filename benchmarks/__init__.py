@@ -1,0 +1,1 @@
+"""Benchmarks of bc_ros; run them through the Makefile."""

@@ -1,0 +1,1 @@
+"""Strategies of chunking under delay, compared in virtual time."""

@@ -1,0 +1,87 @@
+"""python -m benchmarks.rtc: trains what is missing, runs the cells that are missing, writes out/bench/rtc.json."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.provenance import provenance
+from benchmarks.rtc import cells, jitter, plots, report, verdict
+from benchmarks.rtc.cells import Cell, Results
+from benchmarks.rtc.execution import Job, run_jobs
+from benchmarks.rtc.jitter import JitterCell
+from benchmarks.rtc.training import Budget
+
+GATE_EPISODES, FULL_EPISODES, QUICK_EPISODES = 2000, 1000, 40
+QUICK_BUDGET = Budget(steps=150, batch=128, width=64)
+
+
+def main() -> int:
+    arguments = _arguments()
+    console = Console(stderr=True)
+    budget = QUICK_BUDGET if arguments.level == "quick" else Budget()
+    jobs = _jobs(arguments.level, arguments.episodes)
+    folder = Path(arguments.out)
+    results = Results(folder / "rtc" / "cells", repr(budget))
+    missing = [job for job in jobs if results.get(job) is None]
+    console.print(f"{len(jobs)} cells, {len(jobs) - len(missing)} of them there already")
+    try:
+        run_jobs(missing, results, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
+    except KeyboardInterrupt:
+        console.print("interrupted; what is finished is kept, run again to go on")
+        return 130
+    document = _document(jobs, results, arguments.level)
+    path = folder / "rtc.json"
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    plots.write(document, folder)
+    (folder / "rtc.md").write_text(report.page(document), encoding="utf-8")
+    console.print(f"{path}, {folder / 'rtc.md'}")
+    for text, reached in document["goals"]:
+        console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False)
+    enough = arguments.level == "quick" or all(reached for _, reached in document["goals"])
+    return 0 if enough else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rtc", description=__doc__)
+    parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
+    parser.add_argument("--episodes", type=int, default=None, help="per cell")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--out", default="out/bench")
+    return parser.parse_args()
+
+
+def _jobs(level: str, episodes: int | None) -> list[Job]:
+    if level == "quick":
+        some = cells.gate(episodes or QUICK_EPISODES)
+        return [cell for cell in some if cell.d in (0, 4)] + jitter.grid(episodes or QUICK_EPISODES)[:4]
+    if level == "gate":
+        return list(cells.gate(episodes or GATE_EPISODES))
+    return [*cells.full(episodes or FULL_EPISODES), *jitter.grid(episodes or FULL_EPISODES)]
+
+
+def _document(jobs: Sequence[Job], results: Results, level: str) -> dict[str, Any]:
+    rows = [results.get(job) for job in jobs if isinstance(job, Cell)]
+    shaken = [results.get(job) for job in jobs if isinstance(job, JitterCell)]
+    found = verdict.verdict([row for row in rows if row is not None])
+    return {
+        **provenance(f"make bench-rtc{'' if level == 'gate' else f' {level.upper()}=1'}"),
+        "level": level,
+        "cells": [_public(row) for row in rows if row is not None],
+        "pairs": verdict.pairs([row for row in rows if row is not None]),
+        "jitter": [_public(row) for row in shaken if row is not None],
+        "verdict": found,
+        "goals": verdict.goals(found),
+    }
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "episodes"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The chunking benchmark: its clock, its seeds, and its arithmetic, on a task that takes no time."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from the checkout, not installed
+
+from bc_core.delay import WindowMax
+from bc_core.strategies.registry import STRATEGIES
+from bc_core.strategies.sampling import Splice
+from benchmarks.rtc import delays, verdict
+from benchmarks.rtc.demonstrations import collect
+from benchmarks.rtc.rollout import Arm, Rollout
+from benchmarks.rtc.tasks import TASKS
+from benchmarks.rtc.tasks.base import Task
+
+HORIZON = 8
+
+
+class Clock(Task):
+    """Shows the time and remembers what it was told: (N, ticks) actions after one column for the time."""
+
+    name, ticks, observation_width, action_width, force_controlled, action_noise = "clock", 30, 1, 1, True, 0.0
+
+    def reset(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(count, 1 + self.ticks)
+
+    def observe(self, state: Tensor) -> Tensor:
+        return state[:, :1]
+
+    def step(self, state: Tensor, action: Tensor) -> Tensor:
+        state = state.clone()
+        state[torch.arange(len(state)), 1 + state[:, 0].long()] = action[:, 0]
+        state[:, 0] += 1.0
+        return state
+
+    def solved(self, state: Tensor) -> Tensor:
+        return state[:, 0] >= self.ticks
+
+    def failed(self, state: Tensor) -> Tensor:
+        return state[:, 0] < 0
+
+    def style(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(count, 0)
+
+    def expert(self, state: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        return state[:, :1] / 100.0, style
+
+
+def time_plan(observation: Tensor, splice: Splice) -> Tensor:
+    """Row i commands the tick it belongs to, in hundredths: what is executed shows whether rows are aligned."""
+    chunk = (observation[:, None] + torch.arange(HORIZON)[:, None]) / 100.0
+    given = torch.arange(HORIZON) < splice.frozen[:, None]
+    return torch.where(given[..., None], splice.prefix, chunk)
+
+
+def executed(name: str, waiting: delays.Delays, **options: object) -> tuple[Tensor, Rollout]:
+    task = Clock()
+    arm = Arm(STRATEGIES[name], HORIZON, 1, time_plan, foresee=lambda observation, _: observation + 1.0)
+    rollout = Rollout(task, arm, waiting, 0, **options)  # type: ignore[arg-type]
+    rollout.run()
+    return rollout.state[:, 1:], rollout
+
+
+@pytest.mark.parametrize("name", ["naive", "rtc", "ensemble", "conditioned", "foresight", "rtc_foresight"])
+@pytest.mark.parametrize("delay", [0, 1, 3, 4])
+def test_every_row_is_executed_at_the_tick_it_belongs_to(name: str, delay: int) -> None:
+    actions, rollout = executed(name, delays.constant(3, 40, delay))
+    torch.testing.assert_close(actions, torch.arange(30.0).expand(3, 30) / 100.0)
+    assert rollout.measures.starved == 0
+
+
+def test_alignment_holds_under_any_delays() -> None:
+    """Where the delay is longer than rows are left the episode starves, and says so; no row is executed late."""
+    waiting = np.random.default_rng(1).integers(0, 9, (50, 40))
+    actions, rollout = executed("rtc", waiting)
+    ticks = torch.arange(30.0).expand(50, 30) / 100.0
+    wrong = (actions - ticks).abs() > 1e-6
+    assert torch.equal(wrong, (actions == 0.0) & (ticks > 0.0))  # without a row there is no force
+    assert rollout.measures.starved == int(wrong.sum())
+    assert wrong.any()
+
+
+def test_synchronous_execution_stands_while_it_waits() -> None:
+    actions, _ = executed("sync", delays.constant(1, 40, 2))
+    # the first chunk is there at once; then two ticks of waiting, two rows inferred before them, and so on
+    assert actions[0, :8].tolist() == pytest.approx([0.0, 0.0, 0.0, 0.01, 0.02, 0.0, 0.0, 0.05])
+
+
+def test_an_estimator_is_told_each_delay_after_it_happened() -> None:
+    told: list[int] = []
+
+    class Recorder(WindowMax):
+        def observe(self, delay: int) -> None:
+            told.append(delay)
+            super().observe(delay)
+
+    waiting = delays.spike_mixture(1, 40, 1, 4, 0.3, 3)
+    _, rollout = executed("rtc", waiting, estimators=[Recorder(2, 3)])
+    assert told == waiting[0, 1 : 1 + len(told)].tolist()
+    assert rollout.measures.underestimated >= 0
+    assert len(told) >= rollout.measures.chunks - 1
+
+
+def test_episodes_do_not_depend_on_the_strategy() -> None:
+    """Pairs are pairs: the same start and the same noise, whatever drives."""
+    task = TASKS["catch"]
+    starts = []
+    for name in ("naive", "rtc"):
+        arm = Arm(STRATEGIES[name], HORIZON, 1, lambda o, s: torch.zeros(len(o), HORIZON, 1))
+        rollout = Rollout(task, arm, delays.constant(5, task.ticks + 1, 1), 3)
+        rollout.run()
+        starts.append(rollout.state)
+    assert torch.equal(starts[0], starts[1])
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_experts_solve_their_tasks_in_more_than_one_way(name: str) -> None:
+    task = TASKS[name]
+    data, rate = collect(task, 100)
+    assert rate > 0.9
+    assert torch.isfinite(data.observations).all()
+    assert data.actions.abs().max() <= 1.0
+    windows = data.windows(HORIZON)
+    assert windows.valid[:, 0].all()
+    assert windows.chunk.shape[1:] == (HORIZON, task.action_width)
+
+
+def test_delays_are_integers_that_the_seed_decides() -> None:
+    first, again = (delays.autoregressive(200, 100, 2.0, 0.8, 0.9, 4, 5) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert first.min() >= 0 and first.max() <= 4
+    assert first.mean() == pytest.approx(2.0, abs=0.1)
+    centred = first - first.mean()
+    assert (centred[:, 1:] * centred[:, :-1]).mean() / centred.var() > 0.7
+
+
+def row(strategy: str, d: int, solved: str) -> dict[str, object]:
+    rate = solved.count("1") / len(solved)
+    return {"task": "t", "strategy": strategy, "H": 8, "d": d, "s": max(d, 1), "solved": rate, "episodes": solved}
+
+
+def test_the_verdict_counts_tasks_where_delay_hurts() -> None:
+    rows = [row("naive", d, "1" * (100 - 20 * d) + "0" * 20 * d) for d in range(5)]
+    rows += [row("rtc", d, "1" * (100 - 4 * d) + "0" * 4 * d) for d in range(5)]
+    found = verdict.verdict(rows)
+    assert found["tasks_that_count"] == ["t"]
+    assert found["kept"]["t"] == pytest.approx({"naive": 0.2, "rtc": 0.84})
+    assert found["above_naive"]["t"]["rtc"] > 0.0
+    assert dict(found["best"])["strategy"] == "rtc"
+    reached = dict(verdict.goals(found))
+    assert [ok for text, ok in reached.items() if "RTC keeps 84.0%" in text] == [True]
+    assert [ok for text, ok in reached.items() if "best strategy" in text] == [False]
+
+
+def test_an_easy_task_does_not_count() -> None:
+    rows = [row(name, d, "1" * 100) for name in ("naive", "rtc") for d in range(5)]
+    found = verdict.verdict(rows)
+    assert found["tasks_that_count"] == []
+    assert not dict(verdict.goals(found))["at least two tasks count: none"]
