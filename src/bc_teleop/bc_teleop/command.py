@@ -70,7 +70,10 @@ class TaskView:
 
 @dataclass(frozen=True)
 class Observation:
-    """What can be seen at one moment. tcp and gripper opening [m] are measured; None: not seen (or no longer fresh)."""
+    """What can be seen at one moment. tcp and gripper opening [m] are measured; None: not seen (or no longer fresh).
+
+    held: the controller is in HOLD, nobody commands.
+    """
 
     time_ns: int
     tcp: Pose
@@ -78,6 +81,7 @@ class Observation:
     object: ObjectView | None = None
     task: TaskView | None = None
     recording: bool = False
+    held: bool = False
 
 
 class Device(Protocol):

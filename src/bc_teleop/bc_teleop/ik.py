@@ -18,6 +18,8 @@ from scipy.spatial.transform import Rotation
 from bc_core.errors import BcError
 from bc_teleop.command import Array, Pose
 
+_SINGULAR = 0.02  # singular values of the Jacobian below this share of the largest count as nil
+
 
 class DifferentialIk:
     """Kinematics of the commanded joints; every other joint of the description stays at its neutral position.
@@ -61,6 +63,10 @@ class DifferentialIk:
         """Upper position limits with their margin, shape (n,) [rad]."""
         return self.model.upperPositionLimit
 
+    def bounds(self, q: Array) -> tuple[Array, Array]:
+        """Where the joints may go from q: inside the limits, or from outside of them no farther out."""
+        return np.minimum(self.lower, q), np.maximum(self.upper, q)
+
     def forward(self, q: Array) -> Pose:
         """Pose of the tip in the base frame at q, shape (n,)."""
         pin.framesForwardKinematics(self.model, self._data, q)
@@ -72,6 +78,11 @@ class DifferentialIk:
         jacobian = pin.computeFrameJacobian(self.model, self._data, q, self._tip_id, pin.LOCAL_WORLD_ALIGNED)
         velocity = jacobian @ dq
         return velocity[:3], velocity[3:]
+
+    def null_velocity(self, q: Array, dq: Array) -> Array:
+        """The part of joint velocities dq that does not move the tip, shape (n,) [rad/s]."""
+        jacobian = pin.computeFrameJacobian(self.model, self._data, q, self._tip_id, pin.LOCAL_WORLD_ALIGNED)
+        return dq - np.linalg.pinv(jacobian, rcond=_SINGULAR) @ (jacobian @ dq)
 
     def step(self, q: Array, target: Pose, dt: float) -> Array:
         """Joints a time dt [s] later, on the way to `target`, within position and velocity limits; shape (n,).

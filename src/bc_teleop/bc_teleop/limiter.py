@@ -17,6 +17,11 @@ class TwistLimits:
     angular_acceleration: float = 20.0
     gripper_velocity: float = 0.3
 
+    @property
+    def stopping_time(self) -> float:
+        """From full speed to rest [s]."""
+        return max(self.linear_velocity / self.linear_acceleration, self.angular_velocity / self.angular_acceleration)
+
 
 @dataclass(frozen=True)
 class Twist:
@@ -28,6 +33,16 @@ class Twist:
     @staticmethod
     def zero() -> "Twist":
         return Twist(np.zeros(3), np.zeros(3))
+
+    @property
+    def moves(self) -> bool:
+        return bool(np.any(self.linear) or np.any(self.angular))
+
+    def towards(self, other: "Twist", share: float) -> "Twist":
+        """The twist that lies a share of the way from this one to another."""
+        return Twist(
+            self.linear + share * (other.linear - self.linear), self.angular + share * (other.angular - self.angular)
+        )
 
 
 def approach(current: Twist, wanted: Twist, limits: TwistLimits, dt: float) -> Twist:

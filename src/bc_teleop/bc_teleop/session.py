@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation
 
 from bc_core.chunks import ActionChunk, ActionGroup, Space
@@ -16,6 +17,9 @@ from bc_core.grid import NANOSECONDS, to_nanoseconds
 from bc_teleop.command import Array, DeviceCommand, Pose
 from bc_teleop.ik import DifferentialIk
 from bc_teleop.limiter import Twist, TwistLimits, approach
+
+_REST = 1e-3  # [rad/s]: slower joints stand
+MAX_ROWS = 256  # of a chunk (docs/protocol.md, "Action chunk")
 
 
 @dataclass(frozen=True)
@@ -36,38 +40,50 @@ class Reference:
 
 @dataclass(frozen=True)
 class SessionConfig:
-    """row_dt: time between rows [s]; rows: per chunk; lead: from now to row 0 [s]; max_age: of the reference [s].
+    """knot_dt: time between knots, where the inverse kinematics are solved [s]; knots: per chunk; row_dt: time between
+    rows, which follow a smooth curve through the knots [s]; lead: from now to the first knot [s]; max_age: of the
+    reference [s].
 
     tolerance: a reference further than this [rad] from what the last chunk says is not behind by a controller's limits,
     it was replaced: the next chunk starts from the reference itself. max_opening: of the gripper [m].
+    joint_acceleration: greatest, per joint [rad/s^2]; empty: as great as the hand's limits make it.
     """
 
-    row_dt: float = 0.05
-    rows: int = 4
+    knot_dt: float = 0.05
+    knots: int = 4
+    row_dt: float = 0.002
     lead: float = 0.0
     max_age: float = 0.2
     tolerance: float = 0.1
     max_opening: float = 0.08
     limits: TwistLimits = field(default_factory=TwistLimits)
+    joint_acceleration: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.rows < 3:
-            raise BcError(f"teleop rows: {self.rows} is too few, a human's chunk needs at least 3")
-        if not 0.001 <= self.row_dt <= 1.0:
-            raise BcError(f"teleop row_dt: {self.row_dt} s is outside 0.001 ... 1 s: choose e.g. the contract's dt")
+        if self.knots < 3:
+            raise BcError(f"teleop knots: {self.knots} is too few: the curve through them needs at least 3")
+        if not 0.001 <= self.row_dt <= self.knot_dt <= 1.0:
+            raise BcError(
+                f"teleop row_dt {self.row_dt} s and knot_dt {self.knot_dt} s must satisfy 0.001 <= row_dt <= knot_dt "
+                "<= 1: choose e.g. 0.002 s and the contract's dt"
+            )
         if not 0.0 <= self.lead <= 0.5:
             raise BcError(f"teleop lead: {self.lead} s is outside 0 ... 0.5 s: choose a little more than the latency")
+        stop = max(self.limits.stopping_time, (self.knots - 1) * self.knot_dt) + self.knot_dt + self.lead
+        if stop > (MAX_ROWS - 1) * self.row_dt:
+            raise BcError(
+                f"teleop: a chunk of {stop:.2f} s, long enough to stop in, has more than {MAX_ROWS} rows of "
+                f"{self.row_dt} s: raise row_dt or the accelerations of `limits`"
+            )
 
+    @property
+    def patience_ns(self) -> int:
+        """How long a takeover waits for the new mode before it sends on all the same: less than its chunk lasts."""
+        return to_nanoseconds((self.knots - 2) * self.knot_dt)
 
-@dataclass(frozen=True)
-class _Sent:
-    chunk: ActionChunk
-    twists: tuple[Twist, ...]  # from row i to row i + 1
-
-    def twist_before(self, time_ns: int) -> Twist:
-        """The twist with which the chunk arrives at a time."""
-        segment = (time_ns - self.chunk.stamp_ns - 1) // self.chunk.dt_ns
-        return self.twists[max(segment, 0)] if segment < len(self.twists) else Twist.zero()
+    @property
+    def rows_per_knot(self) -> int:
+        return round(self.knot_dt / self.row_dt)
 
 
 class TeleopSession:
@@ -92,9 +108,12 @@ class TeleopSession:
         self._producer = producer
         self._producer_id = producer_id
         self._config = config
-        self._sent: deque[_Sent] = deque(maxlen=8)
+        self._row_ns = to_nanoseconds(config.knot_dt) // config.rows_per_knot
+        self._lead_rows = to_nanoseconds(config.lead) // self._row_ns
+        bound = np.array(config.joint_acceleration or [np.inf] * self._arm.width)
+        self._change = bound * config.knot_dt  # of the joint velocity from knot to knot
+        self._sent: deque[ActionChunk] = deque(maxlen=8)
         self.armed = False  # the dead-man was seen released since start, stop or refusal
-        self._last_ns = 0
         self.engaged = False
         self.sequence = 0
         self.message = ""
@@ -112,9 +131,13 @@ class TeleopSession:
             self.engaged = False
             self._sent.clear()
             return None
-        if not wanted and not (self.engaged and self._has_lease(reference)):
+        if self.engaged and self._takes_over(now_ns, reference):
+            return None  # what follows must name the new epoch: a release, too, waits for it
+        if not wanted and not (self.engaged and reference.human):
             self.engaged = False
             return None
+        if self._sent and self._lost(now_ns, self._sent[-1], reference):
+            self.engaged = False  # what was sent says nothing of where the robot is now
         if not self.engaged:
             self._sent.clear()
         chunk = self._chunk(now_ns, command if wanted else DeviceCommand(), reference, release=not wanted)
@@ -126,11 +149,12 @@ class TeleopSession:
 
         True where the operator should know: a refused release only means that there was nothing left to release.
         """
-        was_release = any(sent.chunk.sequence == sequence and sent.chunk.release for sent in self._sent)
-        self._sent = deque((sent for sent in self._sent if sent.chunk.sequence < sequence), maxlen=self._sent.maxlen)
+        was_release = any(sent.sequence == sequence and sent.release for sent in self._sent)
+        self._sent = deque((sent for sent in self._sent if sent.sequence < sequence), maxlen=self._sent.maxlen)
         if disarm:
             self.armed = False
-            self.engaged = False
+        if disarm or not self._sent:
+            self.engaged = False  # the next chunk would be a takeover again
         return not was_release
 
     def _blocked(self, now_ns: int, reference: Reference | None) -> str:
@@ -141,67 +165,117 @@ class TeleopSession:
             return f"controller state is {age:.3f} s old (limit {self._config.max_age} s): is the controller running?"
         return "the controller is stopped: reset it" if reference.stopped else ""
 
-    def _has_lease(self, reference: Reference) -> bool:
-        """Is there anything to release? Until the first chunk has begun the mode cannot tell."""
-        return reference.human or all(sent.chunk.stamp_ns > reference.stamp_ns for sent in self._sent)
+    def _takes_over(self, now_ns: int, reference: Reference) -> bool:
+        """Is the takeover under way: its chunk sent a moment ago, and the new mode not heard of yet?"""
+        since = now_ns - self._sent[0].stamp_ns if len(self._sent) == 1 else self._config.patience_ns
+        return not reference.human and since < self._config.patience_ns
+
+    def _lost(self, now_ns: int, newest: ActionChunk, reference: Reference) -> bool:
+        """Has the robot gone its own way: this node was late, or HUMAN ended (a reset, a release by the controller)?"""
+        left = not reference.human and reference.mode_epoch > newest.mode_epoch
+        return left or newest.end_ns < now_ns
 
     def _chunk(self, now_ns: int, command: DeviceCommand, reference: Reference, release: bool) -> ActionChunk:
         config = self._config
         stamp_ns = now_ns + to_nanoseconds(config.lead)
-        row, twist = self._start(stamp_ns, reference)
+        row, velocity = self._start(stamp_ns, reference)
+        twist = Twist(*self._ik.twist(row[self._arm.columns], velocity))
         wanted = Twist(command.linear, command.angular)
-        elapsed = (now_ns - self._last_ns) / NANOSECONDS if self.engaged else config.row_dt
-        twist = approach(twist, wanted, config.limits, min(elapsed, config.row_dt))
         opening = row[self._gripper.offset] if command.gripper is None else command.gripper
         opening = float(np.clip(opening, 0.0, config.max_opening))
-        rows, twists = [row], []
-        while len(rows) < config.rows or (release and np.any(twist.linear) | np.any(twist.angular)):
-            rows.append(self._next_row(rows[-1], twist, opening))
-            twists.append(twist)
-            twist = approach(twist, wanted, config.limits, config.row_dt)
+        # What the joints do without moving the tool is no hand's wish: it fades out, it is not cut off.
+        idle, fade = self._ik.null_velocity(row[self._arm.columns], velocity), 1.0 / (config.knots - 1)
+        knots, speed = [row], velocity
+        while len(knots) < config.knots or (release and (twist.moves or np.any(np.abs(speed) > _REST))):
+            if (len(knots) + 1) * config.rows_per_knot + self._lead_rows > MAX_ROWS:
+                break  # not at rest yet: the controller stops what is left
+            following = approach(twist, wanted, config.limits, config.knot_dt)
+            rest = max(1.0 - (len(knots) - 0.5) * fade, 0.0)
+            mean = twist.towards(following, 0.5)
+            reach = self._change * (0.5 if len(knots) == 1 else 1.0)  # from the speed at row 0, not from a mean
+            knot, speed = self._next_knot(knots[-1], speed, reach, mean, rest * idle, opening)
+            knots.append(knot)
+            twist = following
+        rows = self._rows(np.stack(knots), velocity, stands=release)
+        if not self.engaged and not release:
+            # Takes over at its arrival: until the lead is over it goes on as the reference does, which cannot stop.
+            rows, stamp_ns = self._coast(rows, velocity), stamp_ns - self._lead_rows * self._row_ns
         self.sequence += 1
-        self._last_ns = now_ns
         chunk = ActionChunk(
             stamp_ns=stamp_ns,
-            dt_ns=to_nanoseconds(config.row_dt),
+            dt_ns=self._row_ns,
             groups=self._groups,
-            actions=np.stack(rows),
+            actions=rows,
             producer=self._producer,
             producer_id=self._producer_id,
             sequence=self.sequence,
             mode_epoch=reference.mode_epoch,
             release=release,
         )
-        self._sent.append(_Sent(chunk, tuple(twists)))
+        self._sent.append(chunk)
         return chunk
 
-    def _start(self, stamp_ns: int, reference: Reference) -> tuple[Array, Twist]:
-        """Row 0 and the twist there: what will be in force at stamp_ns."""
-        begun = [sent for sent in self._sent if sent.chunk.stamp_ns <= reference.stamp_ns]
-        if self._sent and (not begun or self._agree(begun[-1].chunk, reference)):
+    def _start(self, stamp_ns: int, reference: Reference) -> tuple[Array, Array]:
+        """Row 0 and the joint velocity there, shape (n,): what will be in force at stamp_ns."""
+        begun = [chunk for chunk in self._sent if chunk.stamp_ns <= reference.stamp_ns]
+        if self._sent and (not begun or self._agree(begun[-1], reference)):
             newest = self._sent[-1]
-            return newest.chunk.sample(stamp_ns), newest.twist_before(stamp_ns)
+            place = int(np.clip(newest.row(stamp_ns), 0, newest.horizon - 2))
+            velocity = (newest.actions[place + 1] - newest.actions[place]) * (NANOSECONDS / newest.dt_ns)
+            return newest.sample(stamp_ns), velocity[self._arm.columns]
         row = np.empty(self._width)
         ahead = max(stamp_ns - reference.stamp_ns, 0) / NANOSECONDS
         row[self._arm.columns] = reference.joints + reference.velocity * ahead
         row[self._gripper.columns] = reference.gripper
-        return row, Twist(*self._ik.twist(reference.joints, reference.velocity))
+        return row, reference.velocity
 
     def _agree(self, chunk: ActionChunk, reference: Reference) -> bool:
         """Does the controller follow the chunk?"""
         error = chunk.sample(reference.stamp_ns)[self._arm.columns] - reference.joints
         return bool(np.max(np.abs(error)) <= self._config.tolerance)
 
-    def _next_row(self, row: Array, twist: Twist, opening: float) -> Array:
-        dt = self._config.row_dt
+    def _next_knot(
+        self, row: Array, speed: Array, reach: Array, twist: Twist, idle: Array, opening: float
+    ) -> tuple[Array, Array]:
+        """The knot after `row`, and the mean joint velocity between them, at most `reach` from `speed`; (n,) each."""
+        dt = self._config.knot_dt
         joints = row[self._arm.columns]
         pose = self._ik.forward(joints)
         target = Pose(pose.position + twist.linear * dt, Rotation.from_rotvec(twist.angular * dt) * pose.rotation)
+        change = (self._ik.step(joints + idle * dt, target, dt) - joints) / dt - speed
+        excess = float(np.max(np.abs(change) / reach))
+        speed = speed + change / max(excess, 1.0)  # all joints alike: the tool is late on its way, not off it
         result = row.copy()
-        result[self._arm.columns] = self._ik.step(joints, target, dt)
-        reach = self._config.limits.gripper_velocity * dt
-        result[self._gripper.columns] += np.clip(opening - row[self._gripper.columns], -reach, reach)
-        return result
+        result[self._arm.columns] = np.clip(joints + speed * dt, *self._ik.bounds(joints))
+        grip = self._config.limits.gripper_velocity * dt
+        result[self._gripper.columns] += np.clip(opening - row[self._gripper.columns], -grip, grip)
+        return result, (result[self._arm.columns] - joints) / dt
+
+    def _rows(self, knots: Array, velocity: Array, stands: bool) -> Array:
+        """Rows on a curve through knots (K, D) whose joints start with `velocity` and end at rest if it `stands`.
+
+        The controller interpolates linearly, so the corners that it sees are those between rows: the damping torque
+        makes a step of every one, which is small because the rows are close.
+        """
+        dt, count = self._config.knot_dt, self._config.rows_per_knot
+        joints = knots[:, self._arm.columns]
+        steps = np.diff(joints, axis=0) / dt
+        last = np.zeros_like(velocity) if stands else 1.5 * steps[-1] - 0.5 * steps[-2]
+        slopes = np.concatenate([velocity[None], 0.5 * (steps[1:] + steps[:-1]), last[None]])
+        places = np.arange(count * (len(knots) - 1) + 1) / count
+        rows = np.empty((len(places), self._width))
+        rows[:, self._arm.columns] = CubicHermiteSpline(dt * np.arange(len(knots)), joints, slopes)(dt * places)
+        gripper = self._gripper.offset
+        rows[:, gripper] = np.interp(places, np.arange(len(knots)), knots[:, gripper])
+        rows[::count] = knots  # exactly
+        return rows
+
+    def _coast(self, rows: Array, velocity: Array) -> Array:
+        """The rows with those of the lead before them, which arrive at the first with its velocity."""
+        before = np.repeat(rows[:1], self._lead_rows, axis=0)
+        times = np.arange(-self._lead_rows, 0)[:, None] * (self._row_ns / NANOSECONDS)
+        before[:, self._arm.columns] += times * velocity
+        return np.concatenate([before, rows])
 
 
 def _one(groups: tuple[ActionGroup, ...], space: Space) -> ActionGroup:

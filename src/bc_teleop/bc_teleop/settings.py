@@ -10,13 +10,14 @@ from bc_core.errors import BcError
 from bc_core.schema import Section
 from bc_teleop.command import Button
 from bc_teleop.devices.conveyor_pick import ConveyorPickConfig
+from bc_teleop.devices.intervening import InterventionConfig
 from bc_teleop.devices.joy import DIRECTIONS, GRIPPER, Axis, JoyConfig
 from bc_teleop.devices.keyboard import ACTIONS, KeyboardConfig
 from bc_teleop.limiter import TwistLimits
 
 T = TypeVar("T")
 
-DEVICES = ("scripted", "joy", "keyboard")
+DEVICES = ("scripted", "intervening", "joy", "keyboard")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Settings:
     joy: JoyConfig
     keyboard: KeyboardConfig
     conveyor_pick: ConveyorPickConfig
+    intervention: InterventionConfig
 
 
 def load_settings(path: Path, device: str) -> Settings:
@@ -46,21 +48,29 @@ def load_settings(path: Path, device: str) -> Settings:
         raise root.error("device", found, f"the node was started for '{device}': give both the same device")
     settings = Settings(
         device=device,
-        limits=_numbers(root.section("limits"), TwistLimits()),
+        limits=_values(root.section("limits"), TwistLimits()),
         joy=_joy(root.section("joy")) if device == "joy" else JoyConfig(),
         keyboard=_keyboard(root.section("keyboard")) if device == "keyboard" else KeyboardConfig(),
-        conveyor_pick=_numbers(root.section("conveyor_pick"), ConveyorPickConfig())
-        if device == "scripted"
+        conveyor_pick=_values(root.section("conveyor_pick"), ConveyorPickConfig())
+        if device in ("scripted", "intervening")
         else ConveyorPickConfig(),
+        intervention=_values(root.section("intervention"), InterventionConfig())
+        if device == "intervening"
+        else InterventionConfig(),
     )
     root.finish()
     return settings
 
 
-def _numbers(section: Section, defaults: T) -> T:
-    """A dataclass of non-negative numbers, from keys of the same names; what is not given keeps its default."""
-    names = [field.name for field in fields(defaults)]  # type: ignore[arg-type]
-    values = {name: section.number(name, getattr(defaults, name), minimum=0.0) for name in names}
+def _values(section: Section, defaults: T) -> T:
+    """A dataclass of non-negative numbers and switches, from keys of the same names; what is not given is default."""
+    values: dict[str, float | bool] = {}
+    for field in fields(defaults):  # type: ignore[arg-type]
+        default = getattr(defaults, field.name)
+        if isinstance(default, bool):
+            values[field.name] = section.boolean(field.name, default)
+        else:
+            values[field.name] = section.number(field.name, default, minimum=0.0)
     section.finish()
     return type(defaults)(**values)
 

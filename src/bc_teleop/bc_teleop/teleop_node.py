@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy
 
@@ -19,13 +18,13 @@ from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_nodes.ticks import TickTimer
+from bc_teleop.build import make_session
 from bc_teleop.command import Device, DeviceCommand, Observation
+from bc_teleop.devices.intervening import ConveyorPickJudge, InterveningDevice, Judge
 from bc_teleop.devices.joy import JoyDevice
 from bc_teleop.devices.keyboard import KeyboardDevice, Terminal
 from bc_teleop.devices.scripted import ScriptedDevice, conveyor_pick_maker
-from bc_teleop.ik import DifferentialIk
 from bc_teleop.services import Requests
-from bc_teleop.session import SessionConfig, TeleopSession
 from bc_teleop.settings import Settings, load_settings
 from bc_teleop.views import object_view, pose_view, reference_view, task_view
 
@@ -39,12 +38,13 @@ class TeleopNode(BcLifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("teleop")
-        self.parameter("device", "scripted", "scripted, joy or keyboard")
+        self.parameter("device", "scripted", "scripted, intervening, joy or keyboard")
         self.parameter("settings", "", "file of the device: config/teleop/*.yaml")
         self.parameter("robot", "", "robot file: config/robots/*.yaml")
         self.parameter("contract", "", "contract file: config/contracts/*.yaml")
         self.parameter("period", 0.05, "time between two chunks, in real time [s]")
-        self.parameter("rows", 4, "rows per chunk, one contract dt apart; at least 3")
+        self.parameter("knots", 4, "points per chunk, one contract dt apart, between which rows are interpolated")
+        self.parameter("row_dt", 0.002, "time between two rows of a chunk [s]")
         self.parameter("lead", 0.02, "from making a chunk to its first row, in real time [s]")
         self.parameter("max_age", 0.2, "older observations count as not seen [s]")
         self.parameter("seed", 0, "of the scripted expert")
@@ -67,7 +67,17 @@ class TeleopNode(BcLifecycleNode):
         settings = load_settings(Path(self.value("settings")), self.value("device"))
         contract = Contract.load(self.value("contract"))
         self._groups = contract.groups
-        self.session = self._make_session(contract, settings)
+        self.session = make_session(
+            load_robot(self.value("robot")),
+            contract,
+            settings,
+            self.get_name(),
+            self.process_id,
+            lead=0.0 if self._lockstep else self.value("lead"),
+            knots=self.value("knots"),
+            row_dt=self.value("row_dt"),
+            max_age=self.value("max_age"),
+        )
         self._device = self._make_device(settings)
         period = contract.grid.dt if self._lockstep else self.value("period")
         if not 0.005 <= period <= 0.5:
@@ -103,19 +113,6 @@ class TeleopNode(BcLifecycleNode):
         if self._keyboard is not None:
             self._keyboard[1].close()
 
-    def _make_session(self, contract: Contract, settings: Settings) -> TeleopSession:
-        robot = load_robot(self.value("robot"))
-        ik = DifferentialIk(robot.urdf, robot.arm, robot.tcp, np.array(robot.home))
-        config = SessionConfig(
-            row_dt=contract.grid.dt,
-            rows=self.value("rows"),
-            lead=0.0 if self._lockstep else self.value("lead"),
-            max_age=self.value("max_age"),
-            max_opening=robot.controller.gripper_upper,
-            limits=settings.limits,
-        )
-        return TeleopSession(ik, contract.groups, self.get_name(), self.process_id, config)
-
     def _make_device(self, settings: Settings) -> Device:
         if settings.device == "joy":
             self._joy = JoyDevice(settings.joy)
@@ -125,6 +122,9 @@ class TeleopNode(BcLifecycleNode):
             self._keyboard = (keyboard, Terminal())
             return keyboard
         experts = {"conveyor_pick": conveyor_pick_maker(settings.conveyor_pick)}
+        if settings.device == "intervening":
+            judges: dict[str, Judge] = {"conveyor_pick": ConveyorPickJudge(settings.intervention)}
+            return InterveningDevice(experts, judges, settings.intervention, self.value("seed"))
         return ScriptedDevice(experts, self.value("seed"), self.value("await_recording"))
 
     def _now_ns(self) -> int:
@@ -150,8 +150,11 @@ class TeleopNode(BcLifecycleNode):
         self._try_tick()
 
     def _on_joy(self, msg: Joy) -> None:
-        if self._joy is not None:
-            self._joy.receive(msg.axes, msg.buttons, self._now_ns())
+        if self._joy is None:
+            return
+        now_ns = self._now_ns()
+        if self._joy.receive(msg.axes, msg.buttons, now_ns) and self.active and not self._lockstep:
+            self._step(now_ns)  # a takeover, a release or a stop is not kept waiting
 
     def _on_ack(self, msg: ChunkAck) -> None:
         if msg.producer_id != self.process_id or msg.verdict != ChunkAck.REFUSED:
@@ -193,6 +196,7 @@ class TeleopNode(BcLifecycleNode):
             object=object_view(odometry) if odometry is not None else None,
             task=task_view(self._task) if self._task is not None else None,
             recording=self._recording,
+            held=self._mode is not None and self._mode.mode == ControlMode.HOLD,
         )
 
     def _is_fresh(self, msg: Odometry | None, now_ns: int) -> bool:

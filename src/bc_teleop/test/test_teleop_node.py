@@ -262,7 +262,8 @@ def test_deactivating_gives_the_lease_back(graph: Callable[..., Graph]) -> None:
         ({"device": "spacemouse"}, "spacemouse"),
         ({"robot": "nowhere.yaml"}, r"nowhere\.yaml"),
         ({"contract": "nowhere.yaml"}, r"nowhere\.yaml"),
-        ({"rows": 2}, "rows"),
+        ({"knots": 2}, "knots"),
+        ({"row_dt": 1.0}, "row_dt"),
         ({"period": 2.0}, "period"),
     ],
 )

@@ -49,8 +49,11 @@ class JoyDevice:
         self._pressed: set[Button] = set()
         self._gripper: float | None = None
 
-    def receive(self, axes: Sequence[float], buttons: Sequence[int], received_ns: int) -> None:
-        """A reading of the joystick. BcError: it lacks an axis or button that the configuration names."""
+    def receive(self, axes: Sequence[float], buttons: Sequence[int], received_ns: int) -> bool:
+        """A reading of the joystick; True: a button or the dead-man changed, which should not wait for the next period.
+
+        BcError: it lacks an axis or button that the configuration names.
+        """
         self._check_size(len(axes), len(buttons))
         held = frozenset(name for name, index in self._config.buttons.items() if buttons[index])
         for name in held - self._held:
@@ -58,10 +61,12 @@ class JoyDevice:
                 self._gripper = self._config.open_width if name == "open" else 0.0
             else:
                 self._pressed.add(Button(name))
-        self._held = held
+        dead_man = bool(buttons[self._config.dead_man])
+        changed = held != self._held or dead_man != self._dead_man
+        self._held, self._dead_man = held, dead_man
         self._axes = tuple(axes)
-        self._dead_man = bool(buttons[self._config.dead_man])
         self._received_ns = received_ns
+        return changed
 
     def command(self, seen: Observation) -> DeviceCommand:
         """The twist of the newest reading; none without dead-man or after silence. Pressed buttons: once."""
