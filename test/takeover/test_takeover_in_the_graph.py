@@ -1,0 +1,226 @@
+"""Takeover with real processes, in real time: the rollout graph, and a joystick played by Joy messages.
+
+What depends on exact times is tested in virtual time beside this; here the nodes are the real ones.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from domain_coordinator import domain_id
+from sensor_msgs.msg import Joy
+
+from bc_bringup import resources
+from bc_bringup.virtual.operator import DEAD_MAN, RESET, RESUME, STOP, Operator, drifting_policy
+from bc_core.bags import open_episode
+from bc_core.contract import Contract
+from bc_core.dataset import read_episode
+from bc_msgs.msg import ChunkAck, ControlMode, EpisodeOutcome
+from bc_nodes import qos
+from bc_nodes.convert import to_ns
+from takeover_rig import CONFIG
+
+HOLD, POLICY, HUMAN, STOPPED = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN, ControlMode.STOPPED
+UP = {"a4": 0.4}
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    folder = tmp_path_factory.mktemp("takeover")
+    before = os.environ.get("ROS_DOMAIN_ID")
+    with domain_id() as domain:
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        checkpoint = drifting_policy(
+            CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
+        )
+        rig = Operator(
+            folder, "rollout", checkpoint=str(checkpoint), device="joy", directory=str(folder / "episodes")
+        )  # fmt: skip
+        try:
+            rig.wait_until_active()
+            yield rig
+        finally:
+            rig.close()
+            rclpy.shutdown()
+            os.environ.pop("ROS_DOMAIN_ID")
+            if before is not None:
+                os.environ["ROS_DOMAIN_ID"] = before
+
+
+@pytest.fixture
+def driven(graph: Operator) -> Operator:
+    """The graph at a start of its own, driven by the policy."""
+    graph.plugged = True
+    graph.press()
+    graph.spin_for(0.3)
+    graph.hold()
+    graph.start_episode(seed=3)
+    graph.click(RESUME)
+    graph.until(lambda: graph.mode == POLICY and graph.states[-1].source == "policy")
+    graph.modes[:] = graph.modes[-1:]
+    graph.acks.clear()
+    yield graph
+    graph.stop_episode(EpisodeOutcome.ABORTED)
+
+
+def refusals(graph: Operator, source: str) -> list[str]:
+    return [ack.detail for ack in graph.acks if ack.source == source and ack.verdict == ChunkAck.REFUSED]
+
+
+def test_take_over_release_and_resume(driven: Operator) -> None:
+    graph = driven
+    graph.press(DEAD_MAN, **UP)
+    graph.until(lambda: sum(ack.source == "human" for ack in graph.acks) >= 10)
+    graph.press()
+    graph.until_mode(HOLD)
+    graph.spin_for(1.0)
+    graph.click(RESUME)
+    graph.until(lambda: graph.mode == POLICY and graph.states[-1].source == "policy")
+    assert [(m.mode, m.reason) for m in graph.modes[1:3]] == [(HUMAN, "human chunk"), (HOLD, "released")]
+    assert [m.mode for m in graph.modes[1:]] == [HUMAN, HOLD, POLICY]
+    human = [ack for ack in graph.acks if ack.source == "human"]
+    assert all(ack.verdict == ChunkAck.IN_FORCE for ack in human)
+    assert max(ack.raw_jump for ack in human) < 0.02
+    first = next(ack for ack in graph.acks if ack.source == "policy" and ack.mode_epoch == graph.modes[-1].epoch)
+    assert first.raw_jump < 1e-6
+
+
+def test_stop_latches_and_reset_leaves_it(driven: Operator) -> None:
+    graph = driven
+    graph.press(DEAD_MAN, **UP)
+    graph.until_mode(HUMAN)
+    graph.press(DEAD_MAN, STOP, **UP)
+    graph.until_mode(STOPPED)
+    graph.spin_for(0.5)
+    assert graph.mode == STOPPED
+    graph.press(DEAD_MAN, RESET, **UP)
+    graph.until_mode(HOLD)
+    graph.spin_for(0.5)
+    assert graph.mode == HOLD  # the dead-man was not let go
+    graph.press()
+    graph.spin_for(0.2)
+    graph.press(DEAD_MAN)
+    graph.until_mode(HUMAN)
+
+
+def test_an_unplugged_joystick_holds(driven: Operator) -> None:
+    graph = driven
+    graph.press(DEAD_MAN, **UP)
+    graph.until_mode(HUMAN)
+    graph.plugged = False
+    graph.until_mode(HOLD)
+    assert graph.modes[-1].reason == "released"
+
+
+def test_a_press_during_a_reset_does_not_move_the_robot_to_where_it_was(driven: Operator) -> None:
+    graph = driven
+    graph.press(DEAD_MAN, **UP)
+    graph.until_mode(HUMAN)
+    graph.stop_episode(EpisodeOutcome.ABORTED)
+    graph.start_episode(seed=9)
+    graph.until(
+        lambda: [m.mode for m in graph.modes[-2:]] == [HOLD, HUMAN]
+    )  # still pressed: taken over at the new place
+    taken = graph.modes[-1].epoch
+    graph.until(lambda: any(a.source == "human" and a.mode_epoch == taken and a.verdict == 1 for a in graph.acks))
+    first = next(a for a in graph.acks if a.source == "human" and a.mode_epoch == taken and a.verdict == 1)
+    assert first.raw_jump < 0.02
+
+
+def test_of_two_devices_one_keeps_the_lease_and_killing_its_node_holds(driven: Operator, tmp_path: Path) -> None:
+    """A second teleop_node hears the same stick: whichever comes first has the robot, the other is told."""
+    graph = driven
+    other = start_teleop("other", tmp_path / "other.log")
+    try:
+        graph.until(lambda: graph.node.count_subscribers("joy") == 2)
+        graph.until(lambda: graph.is_active("other"))
+        graph.spin_for(1.0)
+        graph.press(DEAD_MAN, **UP)
+        graph.until(lambda: graph.mode == HUMAN and any("lease" in why for why in refusals(graph, "human")))
+        graph.spin_for(0.5)
+        assert len({a.producer for a in graph.acks if a.source == "human" and a.verdict == ChunkAck.IN_FORCE}) == 1
+        graph.press()
+        graph.until_mode(HOLD)
+    finally:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+
+
+def test_a_killed_teleop_node_leaves_hold_when_its_lease_is_over(driven: Operator, tmp_path: Path) -> None:
+    graph = driven
+    other = start_teleop("doomed", tmp_path / "doomed.log", "-r", "joy:=joy_doomed")
+    try:
+        graph.until(lambda: graph.is_active("doomed"))
+        stick = graph.node.create_publisher(Joy, "joy_doomed", qos.SENSOR_OUT)
+        graph.until(lambda: stick.get_subscription_count() == 1)
+
+        def hold(dead_man: int) -> None:
+            stick.publish(Joy(axes=[0.0] * 5, buttons=[0, 0, 0, 0, dead_man, 0, 0, 0, 0]))
+            graph.spin_for(0.02)
+
+        for _ in range(20):
+            hold(0)
+        while graph.mode != HUMAN:
+            hold(1)
+        other.send_signal(signal.SIGKILL)
+        graph.until_mode(HOLD)
+        assert graph.modes[-1].reason == "lease over"
+    finally:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+
+
+def start_teleop(name: str, log: Path, *remaps: str) -> subprocess.Popen[bytes]:
+    share = resources.share()
+    parameters = {
+        "device": "joy",
+        "settings": share / "config/teleop/joy.yaml",
+        "robot": share / "config/robots/panda.yaml",
+        "contract": share / "config/contracts/panda_conveyor.yaml",
+    }
+    executable = resources.InstalledPackages().prefix("bc_teleop") / "lib" / "bc_teleop" / "teleop_node"
+    assignments = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+    command = [str(executable), "--ros-args", "-r", f"__node:={name}", *remaps, *assignments]
+    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT)
+
+
+def test_labels_equal_the_true_intervals_to_the_tick(graph: Operator) -> None:
+    """The bag, converted, against what the controller said 100 times a second while it happened."""
+    graph.press()
+    graph.hold()
+    path = Path(graph.start_episode(seed=5))
+    graph.states.clear()
+    graph.click(RESUME)
+    for seconds in (0.7, 1.1):
+        graph.until(lambda: graph.mode == POLICY and graph.states[-1].source == "policy")
+        graph.spin_for(0.4)
+        graph.press(DEAD_MAN, **UP)
+        graph.until_mode(HUMAN)
+        graph.spin_for(seconds)
+        graph.press()
+        graph.until_mode(HOLD)
+        graph.click(RESUME)
+    graph.until(lambda: graph.mode == POLICY and graph.states[-1].source == "policy")
+    graph.stop_episode(EpisodeOutcome.SUCCESS)
+    states = {to_ns(state.header.stamp): state for state in graph.states}
+    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
+    assert open_episode(path).lost_total == 0
+    ticks = read_episode(path, contract, ("arm", "gripper", "tcp", "object"), 2)
+    compared = 0
+    for stamp, state in states.items():
+        index = contract.grid.floor(stamp) - ticks.first_tick
+        if not 0 <= index < len(ticks.mode) - 1:
+            continue
+        after = index if contract.grid.time(ticks.first_tick + index) == stamp else index + 1
+        labels = {(int(ticks.mode[i]), str(ticks.source[i])) for i in (index, after)}
+        if len(labels) == 1:  # no change between the ticks around this state
+            assert labels == {(state.mode, state.source)}, index
+            compared += 1
+    assert compared > len(ticks.mode)
+    human = np.flatnonzero(ticks.source == "human")
+    assert len(human) > 25 and np.count_nonzero(np.diff(human) > 1) == 1  # two interventions
