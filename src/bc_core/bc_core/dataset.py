@@ -63,6 +63,11 @@ class Windows:
     actions: Array
     valid: Booleans
 
+    def chosen(self, ticks: Booleans) -> "Windows":
+        """Those whose frame lies at a chosen tick; ticks (T,) of the episode."""
+        kept = ticks[self.frames]
+        return Windows(self.frames[kept], self.actions[kept], self.valid[kept])
+
 
 def read_episode(
     path: Path, contract: Contract, streams: tuple[str, ...], n_obs_steps: int, episode: Episode | None = None

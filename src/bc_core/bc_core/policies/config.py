@@ -1,12 +1,13 @@
 """Settings of a flow policy and of its training, as in config/policies/flow.yaml."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from bc_core.commands import SOURCES
+from bc_core.dagger.weights import PartWeights
 from bc_core.encoding import Encoding
 from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
@@ -72,12 +73,13 @@ class DataConfig:
     """Which recorded ticks are trained on.
 
     sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
-    the reference stands, and rows past it are trained as standing.
+    the reference stands, and rows past it are trained as standing. weights: how often frames are drawn, by who acted.
     """
 
     sources: tuple[str, ...]
     outcomes: tuple[str, ...]
     pad_end: bool
+    weights: PartWeights = field(default_factory=PartWeights)
 
     @classmethod
     def from_section(cls, section: Section) -> "DataConfig":
@@ -85,6 +87,7 @@ class DataConfig:
             sources=section.texts("sources", choices=SOURCES),
             outcomes=section.texts("outcomes", choices=OUTCOMES),
             pad_end=section.boolean("pad_end"),
+            weights=PartWeights.from_section(section.section("weights", {})),
         )
         section.finish()
         return config

@@ -24,13 +24,15 @@ class TrainingSet:
     """N frames with their chunks.
 
     features: (N, F) float32, normalised. images: camera -> (N, n_obs_steps, height, width, channels) uint8.
-    actions: (N, H, E) float32, encoded and normalised. valid: (N, H) bool.
+    actions: (N, H, E) float32, encoded and normalised. valid: (N, H) bool. weight: (N,) float32, how often a frame is
+    drawn, relative to others.
     """
 
     features: Tensor
     images: Mapping[str, Tensor]
     actions: Tensor
     valid: Tensor
+    weight: Tensor
 
     def __len__(self) -> int:
         return len(self.features)
@@ -90,25 +92,26 @@ def split(episodes: Sequence[EpisodeTicks], part: float, seed: int) -> tuple[lis
 
 def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: TrainConfig) -> FlowPolicy:
     """An untrained policy with the normalisation of these episodes. BcError: they hold no frame with a command."""
-    features, _, actions, valid = _arrays(episodes, contract, config.policy, config.data)
-    if len(features) == 0:
+    found = _arrays(episodes, contract, config.policy, config.data)
+    if len(found.features) == 0:
         refused = sum((Counter(episode.refused) for episode in episodes), Counter())
         raise BcError(
             f"{len(episodes)} episodes hold no frame at which {' or '.join(config.data.sources)} commanded "
-            f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources and the recording"
+            f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources, data.weights and the bags"
         )
-    normaliser = fit_observations(features)
-    return FlowPolicy(contract, config.policy, normaliser, fit_actions(actions, valid, config.policy.row_floor))
+    actions = fit_actions(found.actions, found.valid, config.policy.row_floor)
+    return FlowPolicy(contract, config.policy, fit_observations(found.features), actions)
 
 
 def training_set(episodes: Sequence[EpisodeTicks], policy: FlowPolicy, config: DataConfig) -> TrainingSet:
     """The episodes as the network sees them."""
-    features, images, actions, valid = _arrays(episodes, policy.contract, policy.config, config)
+    found = _arrays(episodes, policy.contract, policy.config, config)
     return TrainingSet(
-        features=_float(policy.feature_normaliser, features),
-        images={camera: torch.from_numpy(value) for camera, value in images.items()},
-        actions=_float(policy.action_normaliser, actions),
-        valid=torch.from_numpy(valid),
+        features=_float(policy.feature_normaliser, found.features),
+        images={camera: torch.from_numpy(value) for camera, value in found.images.items()},
+        actions=_float(policy.action_normaliser, found.actions),
+        valid=torch.from_numpy(found.valid),
+        weight=torch.from_numpy(found.weight).float(),
     )
 
 
@@ -116,26 +119,39 @@ def _float(normaliser: Normaliser, data: npt.NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(normaliser.normalise(data)).float()
 
 
-def _arrays(
-    episodes: Sequence[EpisodeTicks], contract: Contract, config: FlowConfig, data: DataConfig
-) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.uint8]], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Features (N, F), images, encoded actions (N, H, E) and validity (N, H) of all episodes, not normalised."""
+@dataclass(frozen=True)
+class _Arrays:
+    """TrainingSet's columns before normalisation, as NumPy arrays."""
+
+    features: npt.NDArray[np.float64]
+    images: dict[str, npt.NDArray[np.uint8]]
+    actions: npt.NDArray[np.float64]
+    valid: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
+
+
+def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: FlowConfig, data: DataConfig) -> _Arrays:
+    """All frames of the episodes that weigh anything."""
     encoder, to_features, streams, cameras = input_layout(contract, config)
-    parts: list[tuple[EpisodeTicks, Windows]] = [
-        (episode, windows(episode, config.horizon, data.sources, data.pad_end)) for episode in episodes
-    ]
-    parts = [(episode, window) for episode, window in parts if len(window.frames)]
+    parts: list[tuple[EpisodeTicks, Windows, npt.NDArray[np.float64]]] = []
+    for episode in episodes:
+        weight = data.weights.of(episode, contract.grid.dt)
+        window = windows(episode, config.horizon, data.sources, data.pad_end).chosen(weight > 0.0)
+        if len(window.frames):
+            parts.append((episode, window, weight[window.frames]))
     if not parts:
-        return np.empty((0, 0)), {}, np.empty((0, config.horizon, encoder.width)), np.empty((0, config.horizon), bool)
+        empty = np.empty((0, config.horizon, encoder.width))
+        return _Arrays(np.empty((0, 0)), {}, empty, np.empty((0, config.horizon), bool), np.empty(0))
     values = {
-        stream: np.concatenate([episode.values[stream][window.frames] for episode, window in parts])
+        stream: np.concatenate([episode.values[stream][window.frames] for episode, window, _ in parts])
         for stream in streams
     }
-    actions = np.concatenate([window.actions for _, window in parts])
+    actions = np.concatenate([window.actions for _, window, _ in parts])
     newest = {stream: value[:, -1] for stream, value in values.items()}
-    return (
-        to_features(values),
-        {camera: values[camera] for camera in cameras},
-        encoder.encode(actions, newest),
-        np.concatenate([window.valid for _, window in parts]),
+    return _Arrays(
+        features=to_features(values),
+        images={camera: values[camera] for camera in cameras},
+        actions=encoder.encode(actions, newest),
+        valid=np.concatenate([window.valid for _, window, _ in parts]),
+        weight=np.concatenate([weight for _, _, weight in parts]),
     )

@@ -37,6 +37,13 @@ def take(data: TrainingSet, index: Tensor) -> Batch:
     return Batch(data.features[index], images, data.actions[index], data.valid[index])
 
 
+def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Indices of `count` frames, (count,), drawn with replacement in proportion to their weight (N,)."""
+    if bool((weight == weight[0]).all()):
+        return torch.randint(len(weight), (count,), generator=generator)
+    return torch.multinomial(weight, count, replacement=True, generator=generator)
+
+
 def flow_matching_loss(network: FlowNetwork, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
     """Mean squared error of the velocity over valid rows, bounded as above; `draws` noise samples per frame."""
     condition = network.encode(batch.features, batch.images).repeat(draws, 1)
@@ -62,7 +69,7 @@ def optimise(network: FlowNetwork, data: TrainingSet, config: OptimiserConfig, p
     network.train()
     last_losses = []
     for step in range(config.steps):
-        batch = take(data, torch.randint(len(data), (config.batch,), generator=generator))
+        batch = take(data, draw(data.weight, config.batch, generator))
         batch.features.add_(torch.randn(batch.features.shape, generator=generator), alpha=config.observation_noise)
         loss = flow_matching_loss(network, batch, config.noise_draws, generator)
         optimiser.zero_grad(set_to_none=True)

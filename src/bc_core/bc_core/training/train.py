@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bc_core.bags import find_episodes
-from bc_core.checkpoint import save_policy
+from bc_core.checkpoint import load_policy, save_policy
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.policies.config import TrainConfig
+from bc_core.policies.flow import FlowPolicy
 from bc_core.training.data import new_policy, read_episodes, split, training_set
 from bc_core.training.optimise import evaluate, optimise
 from bc_core.training.progress import progress_bar, track
@@ -22,10 +24,12 @@ def train(
     contract: Contract,
     config: TrainConfig | Mapping[str, Any],
     out_dir: Path | str,
+    start: Path | str | None = None,
 ) -> dict[str, Any]:
     """Train a policy and save its checkpoint in out_dir.
 
     bags: episode directories, or directories that hold them. config: a TrainConfig, or its document (flow.yaml).
+    start: checkpoint to go on from, with its normalisation (BcError if its policy is another); None: from scratch.
     Returns the summary that the checkpoint also holds: episodes, skipped_episodes, frames, refused_frames,
     missing_chunks, lost_messages, steps, train_loss, validation_loss (None without validation episodes), parameters,
     read_seconds, train_seconds. BcError where there is nothing to train on, or bag and contract disagree.
@@ -34,12 +38,12 @@ def train(
     torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
     paths = _episode_paths(bags)
-    start = time.monotonic()
+    begun = time.monotonic()
     episodes, account = read_episodes(paths, contract, settings, track("reading episodes", paths))
     seen, held_out = split(episodes, settings.training.validation, settings.training.seed)
-    policy = new_policy(seen, contract, settings)
+    policy = new_policy(seen, contract, settings) if start is None else warm_start(Path(start), contract, settings)
     data = training_set(seen, policy, settings.data)
-    read_seconds = time.monotonic() - start
+    read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps) as update:
         train_loss = optimise(
             policy.network, data, settings.training, lambda step, loss: update(step, f"loss {loss:.4f}")
@@ -53,11 +57,29 @@ def train(
         "validation_loss": evaluate(policy.network, validation, 1024, settings.training.seed) if validation else None,
         "parameters": sum(parameter.numel() for parameter in policy.network.parameters()),
         "read_seconds": read_seconds,
-        "train_seconds": time.monotonic() - start - read_seconds,
-        "settings": {"data": vars(settings.data), "training": vars(settings.training)},
+        "train_seconds": time.monotonic() - begun - read_seconds,
+        "start": None if start is None else str(start),
+        "settings": {"data": asdict(settings.data), "training": vars(settings.training)},
     }
     save_policy(policy, out_dir, summary)
     return summary
+
+
+def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> FlowPolicy:
+    """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
+    policy = load_policy(checkpoint)
+    if not isinstance(policy, FlowPolicy):
+        raise BcError(f"checkpoint '{checkpoint}' is no flow policy: train from scratch")
+    policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
+    before, now = policy.config.to_document(), settings.policy.to_document()
+    differing = [key for key in now if before.get(key) != now[key]]
+    if differing:
+        key = differing[0]
+        raise BcError(
+            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
+            "scratch, or use the configuration it was trained with"
+        )
+    return policy
 
 
 def _episode_paths(bags: Sequence[Path | str]) -> list[Path]:
