@@ -12,8 +12,9 @@ from bc_bringup.virtual.joystick import VirtualJoystick
 from bc_bringup.virtual.sources import HandSource, PolicySource
 from bc_controllers import Ack, Robot, load_robot
 from bc_core.contract import Contract
+from bc_core.cycle import Request, SchedulerConfig, Strategy
 from bc_core.delay import make_estimator
-from bc_core.scheduler import Request, Scheduler, SchedulerConfig, Strategy
+from bc_core.scheduler import Scheduler
 from bc_msgs.msg import ChunkAck
 from bc_msgs.srv import ChangeMode
 from bc_sim.simulation import Simulation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bc_core.scheduler import State
+from bc_core.cycle import State
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from takeover_rig import MS, TRANSPORT, Rig, make_rig

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from bc_bringup.virtual.cell import VirtualCell, reference, reference_row
 from bc_controllers import Ack, ModeChange
 from bc_core.chunks import ActionChunk, ActionGroup, Array
+from bc_core.cycle import Request
 from bc_core.grid import NANOSECONDS
-from bc_core.scheduler import Request, Scheduler
+from bc_core.scheduler import Scheduler
 from bc_msgs.msg import ChunkAck, ControlMode
 from bc_teleop.command import Device, DeviceCommand, Observation
 from bc_teleop.session import TeleopSession
