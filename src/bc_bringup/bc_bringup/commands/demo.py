@@ -4,7 +4,6 @@ What a run has finished is on disk; a second run goes on from there. config/demo
 """
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,26 +82,9 @@ def train_if_needed(root: Path, size: Size, setup: Setup) -> Path:
     episodes = [record.path for record in records.finished(root / "episodes") if record.outcome == "success"]
     if not episodes:
         raise BcError(f"no successful episode in {root / 'episodes'}: see the logs in {root / 'logs'}")
-    checkpoint, note = root / "checkpoint", root / "training.json"
     config = train.policy_config(size.policy, size.training)
-    inputs = {"episodes": [path.name for path in episodes], "contract": setup.contract, "config": config}
-    weights = checkpoint / rollout.WEIGHTS
-    if weights.is_file() and note.is_file():
-        before = json.loads(note.read_text())
-        if before == {**inputs, "checkpoint": records.fingerprint(weights)}:
-            print(f"train: {checkpoint} was trained on these {len(episodes)} episodes already")
-            return checkpoint
-    set_aside(root / "rollout")
-    train.train(episodes, setup.contract, config, checkpoint)
-    note.write_text(json.dumps({**inputs, "checkpoint": records.fingerprint(weights)}, indent=1))
+    checkpoint = root / "checkpoint"
+    train.train_once(
+        episodes, [path.name for path in episodes], setup.contract, config, checkpoint, stale=root / "rollout"
+    )
     return checkpoint
-
-
-def set_aside(folder: Path) -> None:
-    """Rename a folder to the first free `<name>.before-N`; nothing is lost."""
-    if folder.exists():
-        number = 1
-        while (target := folder.with_name(f"{folder.name}.before-{number}")).exists():
-            number += 1
-        folder.rename(target)
-        print(f"{folder} belongs to another checkpoint: it is now {target}")

@@ -1,12 +1,14 @@
 """Train a policy on recorded episodes: bags -> frames -> flow-matching policy -> checkpoint."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from bc_bringup import resources
+from bc_bringup.episodes import records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +26,59 @@ def policy_config(name: str, training: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def train(bags: list[Path], contract_name: str, config: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Train and write the checkpoint; returns the training's summary."""
+def train(
+    bags: list[Path], contract_name: str, config: dict[str, Any], out: Path, start: Path | None = None
+) -> dict[str, Any]:
+    """Train, from a checkpoint or from scratch, and write the checkpoint; returns the training's summary."""
     from bc_core import training
     from bc_core.contract import Contract
 
-    return training.train(bags, Contract.load(resources.config_path("contract", contract_name)), config, out)
+    return training.train(bags, Contract.load(resources.config_path("contract", contract_name)), config, out, start)
+
+
+def train_once(
+    bags: list[Path],
+    names: list[str],
+    contract_name: str,
+    config: dict[str, Any],
+    checkpoint: Path,
+    start: Path | None = None,
+    stale: Path | None = None,
+) -> dict[str, Any]:
+    """Train unless the checkpoint was trained on these episodes in this way already; the summary that it holds.
+
+    names: of the episodes, as noted beside the checkpoint. start: a checkpoint to go on from. stale: results of
+    a checkpoint that is replaced: set aside, so that those of two policies are not mixed.
+    """
+    weights, note = checkpoint / "model.safetensors", checkpoint.parent / "training.json"
+    inputs: dict[str, Any] = {"episodes": names, "contract": contract_name, "config": config}
+    if start is not None:
+        inputs["start"] = records.fingerprint(start / weights.name)
+    if weights.is_file() and note.is_file():
+        before = json.loads(note.read_text())
+        if {key: before.get(key) for key in (*inputs, "checkpoint")} == {
+            **inputs,
+            "checkpoint": records.fingerprint(weights),
+        }:
+            print(f"train: {checkpoint} was trained on these {len(bags)} episodes already")
+            return dict(before.get("summary", {}))
+    if stale is not None:
+        set_aside(stale)
+    summary = train(bags, contract_name, config, checkpoint, start)
+    kept = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
+    written = {**inputs, "checkpoint": records.fingerprint(weights), "summary": kept}
+    note.write_text(json.dumps(written, indent=1))
+    return kept
+
+
+def set_aside(folder: Path) -> None:
+    """Rename a folder to the first free `<name>.before-N`; nothing is lost."""
+    if folder.exists():
+        number = 1
+        while (target := folder.with_name(f"{folder.name}.before-{number}")).exists():
+            number += 1
+        folder.rename(target)
+        print(f"{folder} belongs to another checkpoint: it is now {target}")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Rounds of dataset aggregation over the real graph: a directory per round, and every step taken once."""

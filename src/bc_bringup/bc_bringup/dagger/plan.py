@@ -1,0 +1,77 @@
+"""What `bcros dagger` does in every round: config/dagger.yaml and where things lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bc_core.errors import BcError
+from bc_core.schema import Section
+
+STARTS = ("scratch", "warm")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """episodes: with corrections, per round; trials: without, per policy. data: keys of the policy's data section."""
+
+    episodes: int
+    trials: int
+    mode: str
+    policy: str
+    start: str
+    warm_steps: int
+    data: dict[str, Any]
+
+
+def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
+    """Read and check a plan. BcError names file, key and value; `data` is checked with the policy's configuration."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise BcError(f"plan of rounds '{path}' cannot be read: {error}") from error
+    section = Section(document, f"plan of rounds '{path}'")
+    plan = Plan(
+        episodes=section.integer("episodes", minimum=1),
+        trials=section.integer("trials", minimum=1),
+        mode=section.text("mode", choices=modes),
+        policy=section.text("policy"),
+        start=section.text("start", choices=STARTS),
+        warm_steps=section.integer("warm_steps", minimum=1),
+        data=dict(section.section("data", {}).document),
+    )
+    section.finish()
+    return plan
+
+
+@dataclass(frozen=True)
+class Round:
+    """Directory of one round. Round 0 has no episodes of its own: its policy saw demonstrations only."""
+
+    root: Path
+    number: int
+
+    @property
+    def folder(self) -> Path:
+        return self.root / f"round_{self.number:02d}"
+
+    @property
+    def episodes(self) -> Path:
+        return self.folder / "episodes"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
+
+    @property
+    def account(self) -> Path:
+        return self.folder / "round.json"
+
+    @property
+    def before(self) -> "Round":
+        return Round(self.root, self.number - 1)
