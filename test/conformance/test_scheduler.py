@@ -31,7 +31,8 @@ class Driver:
 
     def step(self, step: dict[str, Any]) -> None:
         refuse_unknown(
-            step, {"mode", "epoch", "tick", "reference", "answer", "ack", "fail", "at_tick", "cycles", "expect"}
+            step,
+            {"mode", "epoch", "tick", "reference", "answer", "ack", "in_force", "fail", "at_tick", "cycles", "expect"},
         )
         self.made = None
         if "mode" in step:
@@ -42,6 +43,8 @@ class Driver:
             self.on_answer(step["answer"])
         if "ack" in step:
             self.on_ack(step["ack"])
+        if step.get("in_force"):
+            self.scheduler.on_in_force(self.delivery.sequence)
         if "fail" in step:
             self.scheduler.on_failure(self.request.sequence, step["fail"], step["at_tick"])
         for delay in step.get("cycles", []):

@@ -48,6 +48,7 @@ class Scheduler:
         self._current: _InForce | None = None
         self._request: Request | None = None
         self._delivery: Delivery | None = None
+        self._unconfirmed: dict[int, Delivery] = {}  # given up waiting for: a late verdict still counts
         self._sent_at = 0  # tick of the last request or delivery
         self._not_before = 0  # tick before which nothing is asked: back-off
         self._backoff = 1
@@ -59,6 +60,11 @@ class Scheduler:
                 f"the first delay estimate is {estimator.estimate} ticks, but a horizon of {config.horizon} rows and"
                 f" s_min {config.s_min} admit {config.largest_delay}: lower delay_init or s_min, or train longer chunks"
             )
+
+    @property
+    def epoch(self) -> int | None:
+        """Of the POLICY mode that chunks are made for; None: not in POLICY."""
+        return self._epoch
 
     @property
     def state(self) -> State:
@@ -80,6 +86,7 @@ class Scheduler:
     def _forget(self) -> None:
         self._history = 0
         self._current = self._request = self._delivery = None
+        self._unconfirmed.clear()
         self._not_before, self._backoff = 0, 1
 
     def on_tick(self, tick: int, reference: Array) -> Request | None:
@@ -141,11 +148,10 @@ class Scheduler:
 
     def on_ack(self, sequence: int, in_force: bool, effective_ns: int, raw_jump: float, detail: str = "") -> None:
         """The controller's verdict on a delivered chunk. effective_ns: time from which its rows are sampled."""
-        delivery = self._delivery
-        if delivery is None or delivery.sequence != sequence:
+        delivery = self._take_delivery(sequence)
+        if delivery is None:
             self.counters.dropped += 1
             return
-        self._delivery = None
         request = delivery.request
         if not in_force:
             self.counters.refused += 1
@@ -170,6 +176,21 @@ class Scheduler:
         self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
         self._backoff = 1
         self.message = ""
+
+    def on_in_force(self, sequence: int) -> None:
+        """The controller says which chunk it follows: makes up for an acknowledgement that was lost."""
+        if sequence in self._unconfirmed and (delivery := self._take_delivery(sequence)):
+            self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
+
+    def _take_delivery(self, sequence: int) -> Delivery | None:
+        """The delivery that a verdict is about, no longer awaited; None if it is nobody's."""
+        if self._delivery is not None and self._delivery.sequence == sequence:
+            delivery, self._delivery = self._delivery, None
+            return delivery
+        late = self._unconfirmed.pop(sequence, None)
+        if late is not None:
+            self._request = None  # it was asked for in the belief that another chunk, or none, was in force
+        return late
 
     def _make_request(self, tick: int, reference: Array, current: _InForce | None) -> Request:
         assert self._epoch is not None
@@ -224,7 +245,8 @@ class Scheduler:
             self.counters.timeouts += 1
             self._retreat(tick, f"request {sequence} was not answered within {self.config.answer_timeout} ticks")
         if self._delivery is not None and tick - self._sent_at >= self.config.ack_timeout:
-            sequence, self._delivery = self._delivery.sequence, None
+            sequence = self._delivery.sequence
+            self._unconfirmed[sequence], self._delivery = self._delivery, None
             self.counters.timeouts += 1
             self._retreat(tick, f"chunk {sequence} was not acknowledged within {self.config.ack_timeout} ticks")
 

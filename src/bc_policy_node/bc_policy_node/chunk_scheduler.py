@@ -115,6 +115,8 @@ class ChunkScheduler(BcLifecycleNode):
 
     def _on_state(self, msg: ControllerState) -> None:
         self._reference = msg
+        if msg.producer_id == self.process_id:
+            self._scheduler.on_in_force(msg.sequence)
 
     def _on_mode(self, msg: ControlMode) -> None:
         self._scheduler.on_mode(policy=msg.mode == ControlMode.POLICY and self.active, epoch=msg.epoch)
