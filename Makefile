@@ -1,8 +1,8 @@
-# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | clean
+# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-takeover | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-takeover clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -13,6 +13,7 @@ help:
 	@echo "make test            lint, types, unit, conformance, node and whole-graph tests"
 	@echo "make bench-rtc       strategies of chunking under delay (out/bench/rtc.json); QUICK=1: smoke run, FULL=1: everything"
 	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
+	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
 	@echo "make setup           install what is missing into the checkout and build it"
 	@echo "make format          format all sources"
 	@echo "make clean           remove build, install, log and out (keeps .venv)"
@@ -40,6 +41,9 @@ bench-rtc: setup
 
 bench-guidance: setup
 	@$(ENV); exec python -m benchmarks.guidance $(if $(COMPILE),--compile)
+
+bench-takeover: setup
+	@$(ENV); exec python tools/isolated.py python -m benchmarks.takeover
 
 clean:
 	rm -rf build install log out

@@ -122,9 +122,12 @@ class Operator:
             self.call(ChangeMode, "controller/change_mode", request=request, reason="operator")
         self.until_mode(ControlMode.HOLD)
 
+    def reset_scene(self, seed: int) -> None:
+        self.accepted(ResetScene, "sim/reset", seed=seed)
+
     def start_episode(self, seed: int, task: str = "conveyor_pick") -> str:
         """Reset the scene and record; the bag's path."""
-        self.accepted(ResetScene, "sim/reset", seed=seed)
+        self.reset_scene(seed)
         return str(self.accepted(StartEpisode, "episode/start", task=task, seed=seed).path)
 
     def stop_episode(self, outcome: int) -> None:
