@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Joy
+from sensor_msgs.msg import Joy, JoyFeedback, JoyFeedbackArray
 
 from bc_controllers import load_robot
 from bc_core.contract import Contract
@@ -24,7 +24,9 @@ from bc_teleop.devices.intervening import ConveyorPickJudge, InterveningDevice, 
 from bc_teleop.devices.joy import JoyDevice
 from bc_teleop.devices.keyboard import KeyboardDevice, Terminal
 from bc_teleop.devices.scripted import ScriptedDevice, conveyor_pick_maker
+from bc_teleop.feedback import Feedback
 from bc_teleop.services import Requests
+from bc_teleop.session import Reference
 from bc_teleop.settings import Settings, load_settings
 from bc_teleop.views import object_view, pose_view, reference_view, task_view
 
@@ -58,6 +60,7 @@ class TeleopNode(BcLifecycleNode):
         self._tick_ns = 0
         self._held_ns: int | None = None
         self._joy: JoyDevice | None = None
+        self._feedback = Feedback()
         self._keyboard: tuple[KeyboardDevice, Terminal] | None = None
         self._ticks: TickTimer | None = None
 
@@ -95,6 +98,7 @@ class TeleopNode(BcLifecycleNode):
         self.create_subscription(EpisodeStatus, "episode/status", self._on_episode, qos.STATE)
         if self._joy is not None:
             self.create_subscription(Joy, "joy", self._on_joy, qos.SENSOR_IN)
+            self._rumble = self.create_publisher(JoyFeedbackArray, "joy/set_feedback", qos.EVENT)
         if self._lockstep:
             self._tick_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
 
@@ -225,6 +229,17 @@ class TeleopNode(BcLifecycleNode):
         if self.session.message:
             self.get_logger().warning(self.session.message, throttle_duration_sec=2.0)
         self._diagnostics.report(Level.WARN if self.session.message else Level.OK, self.session.message)
+        if self._joy is not None:
+            self._feel(now_ns, reference)
+
+    def _feel(self, now_ns: int, reference: Reference | None) -> None:
+        """Let the hand feel what became of it (joy_node's topic: TYPE_RUMBLE, intensity 0 ... 1)."""
+        human = reference is not None and reference.human and self.session.engaged
+        stopped = reference is not None and reference.stopped
+        intensity = self._feedback.update(now_ns, human, bool(self.session.message), stopped)
+        if intensity is not None:
+            rumble = JoyFeedback(type=JoyFeedback.TYPE_RUMBLE, id=0, intensity=intensity)
+            self._rumble.publish(JoyFeedbackArray(array=[rumble]))
 
     def _let_go(self) -> None:
         """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""

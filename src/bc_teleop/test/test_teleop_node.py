@@ -11,7 +11,7 @@ import yaml
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import Joy
+from sensor_msgs.msg import Joy, JoyFeedbackArray
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
@@ -37,6 +37,10 @@ class Graph:
         self.done: list[TickDone] = []
         self.peer.create_subscription(ActionChunk, "command/human", self.chunks.append, qos.RECORD)
         self.peer.create_subscription(TickDone, "sim/tick_done", self.done.append, qos.RECORD)
+        self.felt: list[float] = []
+        self.peer.create_subscription(
+            JoyFeedbackArray, "joy/set_feedback", lambda msg: self.felt.append(msg.array[0].intensity), qos.EVENT
+        )
         self.publishers = {
             "controller/state": self.peer.create_publisher(ControllerState, "controller/state", qos.STATE),
             "controller/ack": self.peer.create_publisher(ChunkAck, "controller/ack", qos.EVENT),
@@ -216,6 +220,8 @@ def test_a_joystick_drives_and_letting_go_releases(
     chunk = chunk_from_msg(world.chunks[0])
     assert not chunk.release and chunk.horizon >= 3
     assert abs(chunk.actions[-1][:7] - chunk.actions[0][:7]).max() > 1e-3
+    world.spin_until(lambda: bool(world.felt))
+    assert world.felt[0] > 0.0
     drive(0, lambda: world.chunks[-1].release)
 
 

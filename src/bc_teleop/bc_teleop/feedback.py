@@ -1,0 +1,44 @@
+"""What a joystick's rumble tells whoever holds it: that the robot is theirs, that it is not, that it has stopped."""
+
+from dataclasses import dataclass
+
+from bc_core.grid import NANOSECONDS
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """intensity: 0 ... 1; seconds: how long."""
+
+    intensity: float
+    seconds: float
+
+
+TAKEN = Pulse(0.3, 0.15)  # the robot follows your stick
+DENIED = Pulse(0.8, 0.4)  # the dead-man is held and has no effect: the log says why
+STOPPED = Pulse(1.0, 0.8)
+
+
+class Feedback:
+    """Turns what happens into pulses; state in, one intensity out."""
+
+    def __init__(self) -> None:
+        self._human = self._denied = self._stopped = False
+        self._ends_ns: int | None = None
+
+    def update(self, now_ns: int, human: bool, denied: bool, stopped: bool) -> float | None:
+        """The intensity to set now; None: leave it. human: this device has the robot; denied: it asks in vain."""
+        pulse = None
+        if stopped and not self._stopped:
+            pulse = STOPPED
+        elif denied and not self._denied and not stopped:
+            pulse = DENIED
+        elif human and not self._human:
+            pulse = TAKEN
+        self._human, self._denied, self._stopped = human, denied, stopped
+        if pulse is not None:
+            self._ends_ns = now_ns + round(pulse.seconds * NANOSECONDS)
+            return pulse.intensity
+        if self._ends_ns is not None and now_ns >= self._ends_ns:
+            self._ends_ns = None
+            return 0.0
+        return None
