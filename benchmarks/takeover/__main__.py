@@ -77,6 +77,7 @@ def measure(operator: Operator, takeovers: int, inferring: bool, rng: np.random.
         (ack,) = first_human(operator)
         latencies.append((to_ns(ack.effective) - pressed_ns) / 1e6)
         jumps.append(ack.raw_jump)
+        operator.until_mode(ControlMode.HUMAN)
         operator.press()
         operator.until_mode(ControlMode.HOLD)
     return {

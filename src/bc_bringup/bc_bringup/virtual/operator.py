@@ -23,7 +23,7 @@ from bc_core.errors import BcError
 from bc_core.normalisation import Normaliser
 from bc_core.policies.config import TrainConfig
 from bc_core.policies.flow import FlowPolicy, input_layout
-from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode
+from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, TaskState
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
 
@@ -67,12 +67,15 @@ class Operator:
         self.states: list[ControllerState] = []
         self.chunks: list[ActionChunk] = []
         self.plugged = True
+        self._listens = arguments.get("device") == "joy"
         self._axes, self._buttons = [0.0] * 5, [0] * 9
         self._joy = self.node.create_publisher(Joy, "joy", qos.SENSOR_OUT)
         self.node.create_subscription(ControlMode, "controller/mode", self.modes.append, qos.RECORD_LATCHED)
         self.node.create_subscription(ChunkAck, "controller/ack", self.acks.append, qos.RECORD)
         self.node.create_subscription(ControllerState, "controller/state", self.states.append, qos.RECORD)
         self.node.create_subscription(ActionChunk, "command/human", self.chunks.append, qos.RECORD)
+        self.task_decided = False
+        self.node.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
         self.node.create_timer(0.02, self._send)
         self._clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor()
@@ -85,7 +88,9 @@ class Operator:
     def wait_until_active(self) -> None:
         for name in NODES:
             self.until(partial(self.is_active, name))
-        self.until(lambda: self._joy.get_subscription_count() > 0 and bool(self.states) and bool(self.modes))
+        self.until(lambda: bool(self.states) and bool(self.modes))
+        if self._listens:
+            self.until(lambda: self._joy.get_subscription_count() > 0)
 
     def is_active(self, name: str) -> bool:
         state = self.call(GetState, f"{name}/get_state").current_state.id
@@ -166,6 +171,9 @@ class Operator:
         finally:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _on_task(self, msg: TaskState) -> None:
+        self.task_decided = bool(msg.success or msg.failure)
 
     def _send(self) -> None:
         if self.plugged:

@@ -18,14 +18,16 @@ class InterventionConfig:
     """When an operator sees a failure coming. Times [s], lengths [m].
 
     reaction: from seeing it to taking over. last_grasp: this long before the cube leaves the reach it must be in the
-    hand. exit: where the reach ends, along the belt (+y). missed_width: a gripper closed further holds nothing.
-    beside: the tool is this far from the cube's centre, across, though `low` above it or lower. held_width: openings,
-    least and most, at which the cube is in the hand; held_distance: and the tool this close to it. give_back: hand
-    control back to the policy when the cube has been held for `settle`; else stay until the episode is decided.
+    hand, or the tool as close to it as `underway`. exit: where the reach ends, along the belt (+y). missed_width: a
+    gripper closed further holds nothing. beside: the tool is this far from the cube's centre, across, though `low`
+    above it or lower. held_width: openings, least and most, at which the cube is in the hand; held_distance: and the
+    tool this close to it. give_back: hand control back to the policy when the cube has been held for `settle`; else
+    stay until the episode is decided.
     """
 
     reaction: float = 0.2
-    last_grasp: float = 2.6
+    last_grasp: float = 2.7
+    underway: float = 0.08
     exit: float = 0.35
     missed_width: float = 0.015
     beside: float = 0.03
@@ -65,6 +67,8 @@ class ConveyorPickJudge:
         across, above = float(np.linalg.norm(offset[:2])), float(offset[2])
         if above < config.low and across > config.beside:
             return "the tool is beside the cube"
+        if float(np.linalg.norm(offset)) < config.underway:
+            return ""
         speed = float(cube.velocity[1])
         if speed > 0.0 and (config.exit - float(cube.pose.position[1])) / speed < config.last_grasp:
             return "the cube leaves before it can be grasped"

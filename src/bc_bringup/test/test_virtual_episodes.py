@@ -1,0 +1,74 @@
+"""Whole episodes in one process and in virtual time: a policy that fails, and the scripted operator who saves it."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bc_bringup.virtual.cell import VirtualCell
+from bc_bringup.virtual.episodes import HAND_ID, VirtualEpisodes, make_episodes
+from bc_bringup.virtual.sources import PolicySource
+from bc_controllers import load_robot
+from bc_core.contract import Contract
+from bc_core.cycle import SchedulerConfig, Strategy
+from bc_core.delay import make_estimator
+from bc_core.scheduler import Scheduler
+from bc_msgs.msg import ControlMode
+from bc_sim.simulation import Simulation
+from bc_sim.task_config import load_task
+from bc_teleop.build import make_session
+from bc_teleop.devices.conveyor_pick import ConveyorPickExpert
+from bc_teleop.devices.intervening import ConveyorPickJudge, InterveningDevice
+from bc_teleop.settings import load_settings
+
+CONFIG = Path(__file__).parents[3] / "config"
+HORIZON = 24
+HOLD, POLICY, HUMAN = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN
+
+
+def episodes(give_back: bool) -> tuple[VirtualEpisodes, InterveningDevice]:
+    """A policy that stands still whatever it sees, and an operator."""
+    robot = load_robot(CONFIG / "robots" / "panda.yaml")
+    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
+    cell = VirtualCell(Simulation(robot, load_task(CONFIG / "tasks" / "conveyor_pick.yaml"), 0))
+    settings = load_settings(CONFIG / "teleop" / "intervening.yaml", "intervening")
+    config = dataclasses.replace(settings.intervention, give_back=give_back)
+    operator = InterveningDevice(
+        {"conveyor_pick": lambda rng: ConveyorPickExpert(settings.conveyor_pick, rng)},
+        {"conveyor_pick": ConveyorPickJudge(config)},
+        config,
+        seed=0,
+    )
+    scheduler = Scheduler(
+        SchedulerConfig(Strategy.RTC, HORIZON, s_min=5),
+        contract.grid,
+        make_estimator("quantile", 6, 20, 0.9),
+        contract.groups,
+    )
+    policy = PolicySource(
+        cell, scheduler, contract.groups, lambda request: np.repeat(request.prefix[:1], HORIZON, axis=0), lambda: 0.1
+    )
+    session = make_session(robot, contract, settings, "operator", HAND_ID, lead=0.02)
+    return make_episodes(cell, contract, operator, session, policy), operator
+
+
+def test_an_operator_who_stays_saves_every_episode() -> None:
+    world, operator = episodes(give_back=False)
+    for seed in range(4):
+        outcome = world.play(seed, resume=True)
+        assert outcome.success, f"seed {seed}: {outcome.detail}"
+        assert operator.reasons == ["the cube leaves before it can be grasped"]
+
+
+def test_an_operator_who_gives_back_resumes_the_policy_with_the_cube_in_the_hand() -> None:
+    world, operator = episodes(give_back=True)
+    seen = len(world.cell.modes)
+    outcome = world.play(1, resume=True)
+    modes = [change.mode for change in world.cell.modes[seen:]]
+    assert modes[-6:] == [HOLD, POLICY, HUMAN, HOLD, POLICY, HOLD]  # reset first, end of the episode last
+    assert outcome.detail == "time limit of 8.0 s"  # this policy does not lift what it is given
+    assert world.cell.simulation.plant.sample().gripper == pytest.approx(0.04, abs=0.005)
+    human = [ack.raw_jump for ack in world.cell.acks if ack.source == "human"]
+    assert len(human) > 20 and max(human) < 0.005
+    assert len(operator.reasons) == 1
