@@ -154,7 +154,7 @@ def test_the_verdict_counts_tasks_where_delay_hurts() -> None:
     assert found["above_naive"]["t"]["rtc"] > 0.0
     assert dict(found["best"])["strategy"] == "rtc"
     reached = dict(verdict.goals(found))
-    assert [ok for text, ok in reached.items() if "RTC keeps 84.0%" in text] == [True]
+    assert [ok for text, ok in reached.items() if "rtc keeps 84.0%" in text] == [True]
     assert [ok for text, ok in reached.items() if "best strategy" in text] == [False]
 
 
