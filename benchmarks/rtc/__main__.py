@@ -25,7 +25,7 @@ def main() -> int:
     arguments = _arguments()
     console = Console(stderr=True)
     budget = QUICK_BUDGET if arguments.level == "quick" else Budget()
-    jobs = _jobs(arguments.level, arguments.episodes)
+    jobs = [job for job in _jobs(arguments.level, arguments.episodes) if arguments.only in job.name]
     folder = Path(arguments.out)
     results = Results(folder / "rtc" / "cells", repr(budget))
     missing = [job for job in jobs if results.get(job) is None]
@@ -42,7 +42,7 @@ def main() -> int:
     (folder / "rtc.md").write_text(report.page(document), encoding="utf-8")
     console.print(f"{path}, {folder / 'rtc.md'}")
     for text, reached in document["goals"]:
-        console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False)
+        console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False, soft_wrap=True)
     enough = arguments.level == "quick" or all(reached for _, reached in document["goals"])
     return 0 if enough else 1
 
@@ -51,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rtc", description=__doc__)
     parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
     parser.add_argument("--episodes", type=int, default=None, help="per cell")
+    parser.add_argument("--only", default="", help="run and show only cells with this in their name, as jitter_catch")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
     return parser.parse_args()

@@ -75,7 +75,7 @@ def _by_s(cells: Sequence[Mapping[str, Any]], task: str) -> dict[str, Any]:
 
 
 def _rate(row: Mapping[str, Any]) -> str:
-    return f"{100 * row['solved']:.1f} ({100 * row['wilson_low']:.0f}-{100 * row['wilson_high']:.0f})"
+    return f"{100 * row['solved']:.1f} ({100 * row['wilson_low']:.1f}-{100 * row['wilson_high']:.1f})"
 
 
 def _difference(pairs: Sequence[Mapping[str, Any]], task: str, name: str, horizon: int, d: int) -> str:
