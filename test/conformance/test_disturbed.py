@@ -10,9 +10,10 @@ from test_arbiter import arbiter_config
 from test_together import GRID, GROUPS, HORIZON, PERIOD_NS, START, START_NS, message, policy
 
 from bc_controllers import Arbiter
-from bc_core.cycle import Request, SchedulerConfig, Strategy
+from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import WindowMax
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES
 from bc_msgs.msg import ChunkAck, ControlMode
 from bc_msgs.srv import ChangeMode
 
@@ -51,7 +52,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.arbiter = Arbiter(arbiter_config(), START[:2], float(START[2]))
-        config = SchedulerConfig(Strategy.RTC, HORIZON, s_min=5)
+        config = SchedulerConfig(STRATEGIES["rtc"], HORIZON, s_min=5)
         self.scheduler = Scheduler(config, GRID, WindowMax(4, 5), GROUPS)
         self.phases = np.random.default_rng(len(self.fates))
 

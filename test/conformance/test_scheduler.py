@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from bc_core.chunks import ActionGroup, Space
-from bc_core.cycle import SchedulerConfig, Strategy
+from bc_core.cycle import SchedulerConfig
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
 from bc_core.mask import Mask
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES
 from scenarios import load, refuse_unknown
 
 DT_NS = 50_000_000
@@ -22,7 +23,7 @@ class Driver:
     """Runs one scenario's steps on a scheduler."""
 
     def __init__(self) -> None:
-        config = SchedulerConfig(Strategy.RTC, horizon=8, s_min=2, answer_timeout=10, ack_timeout=4)
+        config = SchedulerConfig(STRATEGIES["rtc"], horizon=8, s_min=2, answer_timeout=10, ack_timeout=4)
         self.scheduler = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
         self.tick = 0
         self.request: Any = None  # the last one made
@@ -131,7 +132,7 @@ def test_scheduler(steps: list[dict[str, Any]]) -> None:
 
 
 def test_the_first_request_waits_until_a_history_lies_within_the_epoch() -> None:
-    config = SchedulerConfig(Strategy.RTC, horizon=8, s_min=2, n_obs_steps=3)
+    config = SchedulerConfig(STRATEGIES["rtc"], horizon=8, s_min=2, n_obs_steps=3)
     scheduler = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
     for epoch in (2, 4):
         scheduler.on_mode(True, epoch)

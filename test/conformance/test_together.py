@@ -11,10 +11,11 @@ from test_arbiter import arbiter_config, chunk
 
 from bc_controllers import Arbiter
 from bc_core.chunks import ActionGroup, Space
-from bc_core.cycle import Delivery, Request, SchedulerConfig, Strategy
+from bc_core.cycle import Delivery, Request, SchedulerConfig
 from bc_core.delay import WindowMax
 from bc_core.grid import Grid
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES, Strategy
 from bc_msgs.msg import ChunkAck, ControlMode
 from bc_msgs.srv import ChangeMode
 
@@ -58,7 +59,7 @@ def policy(request: Request, phase: float) -> Any:
 
 def simulate(
     latencies: Iterator[float],
-    strategy: Strategy = Strategy.RTC,
+    strategy: Strategy = STRATEGIES["rtc"],
     seconds: float = 6.0,
     phases: Iterable[float] = (),
     lose: Callable[[int], bool] = lambda sequence: False,
@@ -128,7 +129,7 @@ def test_the_reference_does_not_move_at_a_change_while_the_delay_is_not_underest
     assert all(cycle.delay_measured <= cycle.delay_estimated for cycle in run.cycles)
     assert max(ack.raw_jump for ack in run.acks) < 1e-9
     # the test can fail: the same chunks without a prefix jump
-    naive = simulate(jitter(seed, 0.15, 0.249), Strategy.NAIVE, phases=random_phases(seed))
+    naive = simulate(jitter(seed, 0.15, 0.249), STRATEGIES["naive"], phases=random_phases(seed))
     assert np.median([ack.raw_jump for ack in naive.acks[1:]]) > 0.05
 
 
@@ -180,7 +181,7 @@ def test_a_policy_that_falls_silent_starves_audibly_and_the_robot_holds() -> Non
 
 
 def test_synchronous_execution_stands_while_it_thinks_and_is_not_starved() -> None:
-    run = simulate(iter(lambda: 0.2, None), Strategy.SYNC)
+    run = simulate(iter(lambda: 0.2, None), STRATEGIES["sync"])
     assert run.mode == ControlMode.POLICY
     assert run.starved_ticks == 0
     assert len(run.cycles) == pytest.approx(6.0 / (0.25 + 0.25), abs=2)

@@ -12,9 +12,10 @@ from bc_bringup.virtual.joystick import VirtualJoystick
 from bc_bringup.virtual.sources import HandSource, PolicySource
 from bc_controllers import Ack, Robot, load_robot
 from bc_core.contract import Contract
-from bc_core.cycle import Request, SchedulerConfig, Strategy
+from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import make_estimator
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES
 from bc_msgs.msg import ChunkAck
 from bc_msgs.srv import ChangeMode
 from bc_sim.simulation import Simulation
@@ -110,7 +111,7 @@ def make_rig(seed: int = 0) -> Rig:
     cell = VirtualCell(Simulation(robot, load_task(CONFIG / "tasks" / "conveyor_pick.yaml"), 0))
     rng = np.random.default_rng(seed)
     scheduler = Scheduler(
-        SchedulerConfig(Strategy.RTC, HORIZON, s_min=5),
+        SchedulerConfig(STRATEGIES["rtc"], HORIZON, s_min=5),
         contract.grid,
         make_estimator("quantile", 6, 20, 0.9),
         contract.groups,

@@ -7,6 +7,8 @@ from typing import Any
 
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.mask import Mask
+from bc_core.policies.config import FlowConfig
 from bc_core.schema import Section
 
 FORMAT = 1
@@ -15,11 +17,12 @@ CONFIG_FILE = "config.json"
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """The contract a policy was trained under, the rows H of its chunks and the ticks in its frames."""
+    """The contract a policy was trained under, the rows H of its chunks, the ticks in its frames, its masks."""
 
     contract: Contract
     horizon: int
     n_obs_steps: int
+    masks: frozenset[Mask]
 
 
 def read_header(directory: str | Path) -> CheckpointHeader:
@@ -27,7 +30,8 @@ def read_header(directory: str | Path) -> CheckpointHeader:
     root = Section(read_config(directory), f"checkpoint '{directory}'")
     contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
     policy = root.section("policy")
-    return CheckpointHeader(contract, policy.integer("horizon", minimum=2), policy.integer("n_obs_steps", minimum=1))
+    config = FlowConfig.from_section(policy)
+    return CheckpointHeader(contract, config.horizon, config.n_obs_steps, config.masks)
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:

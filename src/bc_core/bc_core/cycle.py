@@ -7,14 +7,7 @@ from enum import Enum
 from bc_core.chunks import Array
 from bc_core.errors import BcError
 from bc_core.mask import Mask
-
-
-class Strategy(Enum):
-    """How chunks are chained."""
-
-    RTC = "rtc"  # real-time chunking: prefix frozen, overlap guided
-    NAIVE = "naive"  # switch to every new chunk as soon as it arrives
-    SYNC = "sync"  # stand still while inference runs
+from bc_core.strategies.registry import Strategy
 
 
 class State(Enum):

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bc_core.chunks import ActionGroup, Array, joint_columns
-from bc_core.cycle import Counters, Cycle, Delivery, Request, SchedulerConfig, State, Strategy
+from bc_core.cycle import Counters, Cycle, Delivery, Request, SchedulerConfig, State
 from bc_core.delay import DelayEstimator
 from bc_core.errors import BcError
 from bc_core.grid import Grid
 from bc_core.mask import Mask
 from bc_core.splice import splice
+from bc_core.strategies.registry import Chaining
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Scheduler:
         self._sequence = 0
         self._inference_seconds = 0.0
         self._warm = False
-        if config.strategy is Strategy.RTC and estimator.estimate > config.largest_delay:
+        if config.strategy.freezes and estimator.estimate > config.largest_delay:
             raise BcError(
                 f"the first delay estimate is {estimator.estimate} ticks, but a horizon of {config.horizon} rows and"
                 f" s_min {config.s_min} admit {config.largest_delay}: lower delay_init or s_min, or train longer chunks"
@@ -127,7 +128,7 @@ class Scheduler:
                 " start both with the same checkpoint"
             )
         tick, frozen, sampled = request.tick, request.frozen, actions
-        if self.config.strategy is Strategy.SYNC:
+        if self.config.strategy.chaining is Chaining.STAND:
             tick, actions = self.grid.ceil(now_ns), self._cut(actions)
         elif request.prefix is not None:
             actions = splice(sampled, request.prefix, frozen, request.execution_horizon, self.groups)
@@ -202,8 +203,8 @@ class Scheduler:
                 f" {delay} used"
             )
         sequence = self._next_sequence()
-        rtc = self.config.strategy is Strategy.RTC
-        if not rtc:
+        strategy = self.config.strategy
+        if not strategy.freezes:
             executed = tick - current.tick if current is not None else 0
             return Request(sequence, tick, self._epoch, Mask.FREE, 0, executed, delay, None)
         if current is None:
@@ -213,13 +214,13 @@ class Scheduler:
         executed = tick - current.tick
         prefix = current.actions[executed:]
         frozen = min(delay + 1, prefix.shape[0])
-        return Request(sequence, tick, self._epoch, Mask.SOFT, frozen, executed, delay, prefix)
+        return Request(sequence, tick, self._epoch, strategy.mask, frozen, executed, delay, prefix)
 
     def _feasible_delay(self) -> int:
         return min(self.estimator.estimate, self.config.largest_delay)
 
     def _rows_until_next(self) -> int:
-        if self.config.strategy is Strategy.SYNC:
+        if self.config.strategy.chaining is Chaining.STAND:
             return self.config.s_min
         return max(self._feasible_delay(), self.config.s_min)
 

@@ -10,10 +10,11 @@ from rclpy.parameter import Parameter
 
 from bc_core.checkpoint_config import read_header
 from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
-from bc_core.cycle import Request, SchedulerConfig, Strategy
+from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES, Chaining, choose
 from bc_msgs.msg import (
     ActionChunk as ActionChunkMsg,
 )
@@ -49,7 +50,7 @@ class ChunkScheduler(BcLifecycleNode):
     def __init__(self) -> None:
         super().__init__("chunk_scheduler")
         self.parameter("checkpoint", "", "directory of the policy: horizon and contract are read from it")
-        self.parameter("strategy", "rtc", "rtc, naive or sync")
+        self.parameter("strategy", "rtc", f"one of {', '.join(STRATEGIES)} that the policy can serve")
         self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
         for name, default, description in TUNABLE:
             self.parameter(name, default, description, read_only=False)
@@ -60,11 +61,11 @@ class ChunkScheduler(BcLifecycleNode):
         header = read_header(self.value("checkpoint"))
         contract = header.contract
         self._grid, self._groups = contract.grid, contract.groups
-        try:
-            strategy = Strategy(self.value("strategy"))
-        except ValueError as error:
-            known = ", ".join(strategy.value for strategy in Strategy)
-            raise BcError(f"strategy is '{self.value('strategy')}': choose one of {known}") from error
+        strategy = choose(self.value("strategy"), self.value("checkpoint"), header.masks)
+        if strategy.chaining is Chaining.AVERAGE:
+            raise BcError(
+                f"strategy '{strategy.name}' is for the benchmark: the controller follows one chunk at a time"
+            )
         tuning = {name: self.value(name) for name, _, _ in TUNABLE}
         config = SchedulerConfig(
             strategy=strategy,
@@ -188,7 +189,7 @@ class ChunkScheduler(BcLifecycleNode):
         scheduler, last = self._scheduler, self._scheduler.last
         msg = SchedulerStatus(
             state=scheduler.state.value,
-            strategy=scheduler.config.strategy.value,
+            strategy=scheduler.config.strategy.name,
             tick=tick,
             delay_measured=-1,
             starved_ticks=scheduler.counters.starved_ticks,

@@ -27,7 +27,7 @@ def warm_up(policy: Policy) -> float:
     prefix = np.zeros((policy.horizon // 2, policy.width))
     seconds = 0.0
     for _ in range(ROUNDS):
-        for mask in Mask:
+        for mask in sorted(policy.masks):
             frozen = 0 if mask is Mask.FREE else policy.horizon // 4
             begin = time.monotonic()
             policy.infer(frame, prefix, frozen, policy.horizon // 2, mask, seed=0)

@@ -275,6 +275,21 @@ def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, 
         graph.bring_up()
 
 
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ("conditioned", "use sync, naive, ensemble, rtc, rtc_linear, rtc_hard"),
+        ("ensemble", "averages"),
+        ("x", "sync, "),
+    ],
+)
+def test_a_strategy_that_the_policy_cannot_serve_is_refused_at_start(graph: Graph, strategy: str, words: str) -> None:
+    scheduler = graph.nodes[1]
+    scheduler._parameters["strategy"] = Parameter("strategy", value=strategy)  # read-only: as if given at start
+    with pytest.raises(BcError, match=words):
+        scheduler.bring_up()
+
+
 def test_a_missing_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:
     (tmp_path / "checkpoint" / "config.json").unlink()
     with pytest.raises(BcError, match="no checkpoint at"):

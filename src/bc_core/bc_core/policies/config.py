@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -11,6 +11,7 @@ from bc_core.dagger.weights import PartWeights
 from bc_core.encoding import Encoding
 from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
+from bc_core.mask import GUIDED, Mask
 from bc_core.schema import Section
 
 
@@ -20,8 +21,10 @@ class FlowConfig:
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
     see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
-    feature. flow_steps n. width, blocks, dropout: of the network.
+    feature. flow_steps n. width, blocks, dropout: of the network. masks: what such a policy can do with a prefix.
     """
+
+    masks: ClassVar[frozenset[Mask]] = frozenset({Mask.FREE, *GUIDED})
 
     observations: tuple[str, ...]
     relations: tuple[tuple[str, str], ...]

@@ -15,7 +15,7 @@ from bc_core.encoding import ActionEncoder
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame
-from bc_core.mask import GUIDED, Mask, mask_weights
+from bc_core.mask import Mask, mask_weights
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
 from bc_core.policies.config import FlowConfig
@@ -29,7 +29,7 @@ class FlowPolicy(Policy):
     features, actions: normalisers of the feature vector (F,) and of encoded actions (H, E).
     """
 
-    masks = frozenset({Mask.FREE, *GUIDED})
+    masks = FlowConfig.masks
 
     def __init__(self, contract: Contract, config: FlowConfig, features: Normaliser, actions: Normaliser) -> None:
         self.contract = contract
@@ -61,6 +61,8 @@ class FlowPolicy(Policy):
         beta: float = 5.0,
         seed: int | None = None,
     ) -> Array:
+        if mask not in self.masks:
+            raise ValueError(f"a flow policy cannot serve mask {mask.name}: it was not trained for it")
         prefix = self._checked_prefix(prefix, frozen)
         weights = mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))
         self._check_frame(frame)

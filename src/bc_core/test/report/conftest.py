@@ -14,19 +14,25 @@ import numpy as np
 import pytest
 
 from bc_core.contract import Contract
-from bc_core.cycle import Cycle, Request, SchedulerConfig, Strategy
+from bc_core.cycle import Cycle, Request, SchedulerConfig
 from bc_core.delay import WindowMax
 from bc_core.episode_writer import EpisodeWriter, recorded_topics
 from bc_core.grid import NANOSECONDS
 from bc_core.message_types import require_type
 from bc_core.report.trials import Rollouts, load_rollouts
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES
 
 CONTRACT = Path(__file__).parents[4] / "config" / "contracts" / "panda_conveyor.yaml"
 HORIZON, JOINTS = 24, 7
 HOME = np.array([0.0, -0.6, 0.0, -2.2, 0.0, 1.6, 0.8, 0.04])
 START_NS = 1_700_000_000 * NANOSECONDS
-STRATEGIES = {"no_delay": Strategy.RTC, "rtc": Strategy.RTC, "naive": Strategy.NAIVE, "sync": Strategy.SYNC}
+MODE_STRATEGIES = {
+    "no_delay": STRATEGIES["rtc"],
+    "rtc": STRATEGIES["rtc"],
+    "naive": STRATEGIES["naive"],
+    "sync": STRATEGIES["sync"],
+}
 SUCCESS = {"no_delay": 0.95, "rtc": 0.85, "naive": 0.5, "sync": 0.4}
 MS = 1_000_000
 
@@ -68,9 +74,9 @@ class SyntheticTrial:
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rng = np.random.default_rng([self.seed, list(STRATEGIES).index(self.mode)])
+        self.rng = np.random.default_rng([self.seed, list(MODE_STRATEGIES).index(self.mode)])
         self.messages: list[tuple[int, str, Any]] = []
-        config = SchedulerConfig(STRATEGIES[self.mode], HORIZON, s_min=6)
+        config = SchedulerConfig(MODE_STRATEGIES[self.mode], HORIZON, s_min=6)
         self.scheduler = Scheduler(config, self.contract.grid, WindowMax(4, 8), self.contract.groups)
         self.chunk: tuple[int, np.ndarray] | None = None  # stamp [ns], rows
         self.measured = HOME.copy()
@@ -246,9 +252,9 @@ class SyntheticRun:
 def write_run(root: Path, trials: int, seconds: float) -> SyntheticRun:
     """A whole run: demonstrations (RTC trials without delay, which is smooth), a checkpoint's summary, four modes."""
     contract = Contract.load(CONTRACT)
-    played: dict[str, list[SyntheticTrial]] = {mode: [] for mode in STRATEGIES}
+    played: dict[str, list[SyntheticTrial]] = {mode: [] for mode in MODE_STRATEGIES}
     start = START_NS
-    for mode in STRATEGIES:
+    for mode in MODE_STRATEGIES:
         for seed in range(trials):
             trial = SyntheticTrial(contract, mode, seed, seconds, start)
             success = np.random.default_rng([seed, 9]).random() < SUCCESS[mode]
