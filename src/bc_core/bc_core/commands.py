@@ -20,6 +20,7 @@ COMMAND_TOPICS = tuple(f"command/{source}" for source in SOURCES)
 ACK_TOPIC = "controller/ack"
 MODE_TOPIC = "controller/mode"
 TIMELINE_TOPICS = (*COMMAND_TOPICS, ACK_TOPIC, MODE_TOPIC)
+ChunkKey = tuple[str, int, int]
 _IN_FORCE = 1  # bc_msgs/ChunkAck.IN_FORCE
 
 
@@ -72,11 +73,11 @@ def read_timeline(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGroup
     groups: the contract's; BcError if a chunk that was in force has another layout. An acknowledged chunk that is
     missing leaves its time without a command, rather than with the command of the chunk before.
     """
-    chunks: dict[tuple[str, int, int], Any] = {}
+    chunks: dict[ChunkKey, Any] = {}
     acks, modes = [], []
     for topic, message in messages:
         if topic in COMMAND_TOPICS:
-            chunks[topic.removeprefix("command/"), int(message.producer_id), int(message.sequence)] = message
+            chunks[chunk_key(topic, message)] = message
         elif topic == ACK_TOPIC and message.verdict == _IN_FORCE:
             acks.append(message)
         elif topic == MODE_TOPIC:
@@ -92,7 +93,7 @@ def read_timeline(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGroup
             mode, epoch = int(message.mode), int(message.epoch)
             events.append(_Event(time, None, "", mode, epoch))
             continue
-        found = chunks.get((message.source, int(message.producer_id), int(message.sequence)))
+        found = chunks.get(ack_key(message))
         chunk = None if found is None else chunk_from_message(found)
         if chunk is not None and chunk.groups != groups:
             raise BcError(
@@ -102,6 +103,16 @@ def read_timeline(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGroup
         missing += chunk is None
         events.append(_Event(time, chunk, message.source if chunk else "", mode, epoch))
     return CommandTimeline(events, missing)
+
+
+def chunk_key(topic: str, message: Any) -> ChunkKey:
+    """What tells a chunk from all others: source, producer_id, sequence."""
+    return topic.removeprefix("command/"), int(message.producer_id), int(message.sequence)
+
+
+def ack_key(ack: Any) -> ChunkKey:
+    """The `chunk_key` of the chunk that an acknowledgement is about."""
+    return ack.source, int(ack.producer_id), int(ack.sequence)
 
 
 def chunk_from_message(message: Any) -> ActionChunk | None:

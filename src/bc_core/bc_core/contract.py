@@ -16,10 +16,12 @@ import yaml
 from bc_core.chunks import ActionGroup, Space
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, Grid, to_nanoseconds
+from bc_core.resampling import BETWEEN, ONE_SIDED, RULES
 from bc_core.schema import Section
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
-RULES = ("asof",)
+COMPRESSED_IMAGE_TYPE = "sensor_msgs/msg/CompressedImage"
+IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 IMAGE_CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 _TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*\Z")
 _TOPIC = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
@@ -40,8 +42,8 @@ class Observation:
 
     fields x names: numeric streams read every field; where names are given, the elements of the field that belong to
     these joints, in this order. shape, encoding: image streams (height, width, channels), uint8.
-    rule "asof": the newest sample with stamp <= tick - latency. max_age [s]: a sample whose stamp is older than
-    tick - max_age is refused.
+    rule: which samples make the value at tick - latency (bc_core.resampling). max_age [s]: a sample whose stamp is
+    older than tick - max_age is refused; "hold" has no such limit.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Observation:
 
     @property
     def is_image(self) -> bool:
-        return self.type == IMAGE_TYPE
+        return self.type in IMAGE_TYPES
 
     @property
     def latency_ns(self) -> int:
@@ -191,8 +193,7 @@ def _observation(name: str, section: Section) -> Observation:
         latency=section.number("latency", minimum=0.0, maximum=10.0),
         max_age=section.number("max_age", minimum=0.0, maximum=60.0),
     )
-    if observation.max_age <= observation.latency:
-        raise section.error("max_age", observation.max_age, f"must be above latency ({observation.latency} s)")
+    _check_rule(observation, section)
     if observation.is_image:
         channels = IMAGE_CHANNELS.get(observation.encoding)
         if channels is None:
@@ -204,9 +205,26 @@ def _observation(name: str, section: Section) -> Observation:
     elif not observation.fields:
         raise section.error("fields", [], "name at least one field of the message")
     elif observation.shape or observation.encoding:
-        raise section.error("shape", list(observation.shape), f"only {IMAGE_TYPE} has shape and encoding: remove them")
+        raise section.error("shape", list(observation.shape), "only images have shape and encoding: remove them")
     section.finish()
     return observation
+
+
+def _check_rule(observation: Observation, section: Section) -> None:
+    rule, latency = observation.rule, observation.latency
+    if observation.max_age <= latency:
+        raise section.error("max_age", observation.max_age, f"must be above latency ({latency} s)")
+    if rule in BETWEEN and observation.is_image:
+        raise section.error("rule", rule, "images are not interpolated: use asof, hold or nearest")
+    if rule == "slerp" and len(observation.fields) * max(1, len(observation.names)) < 4:
+        raise section.error("rule", rule, "needs a quaternion (x y z w) as the stream's last four numbers")
+    if rule not in ONE_SIDED and latency * observation.rate < 1.0 - 1e-9:
+        raise section.error(
+            "latency",
+            latency,
+            f"rule '{rule}' needs the sample after, which live has not come yet: at least one period "
+            f"({1.0 / observation.rate:g} s)",
+        )
 
 
 def _groups(sections: Iterable[tuple[str, Section]]) -> tuple[ActionGroup, ...]:

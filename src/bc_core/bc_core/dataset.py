@@ -6,7 +6,7 @@ unmasked.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ class EpisodeTicks:
     """One episode on the grid; T successive ticks.
 
     values: stream -> (T, n_obs_steps, ...), zero where has_frame (T,) is false: no frame could be assembled there, and
-    nothing may be read. commands: (T, D) reference in force, NaN where there was none. source: (T,) "human", "policy",
-    "planner" or "". mode, epoch: (T,), -1 before the first. refused: per stream, ticks without a frame because of it.
-    missing_chunks: acknowledged chunks that the bag lacks.
+    nothing may be read. commands: (T, D) reference in force, NaN where there was none and in pauses. source: (T,)
+    "human", "policy", "planner" or "". mode, epoch: (T,), -1 before the first. refused: per stream, ticks without a
+    frame because of it. missing_chunks: acknowledged chunks that the bag lacks.
     """
 
     name: str
@@ -100,7 +100,7 @@ def read_episode(
         )
     ticks = range(contract.grid.ceil(first), contract.grid.floor(last) + 1)
     timeline = read_timeline(commands, contract.groups, f"episode '{path}'")
-    return _on_grid(path.name, contract, ticks, assembler, timeline)
+    return _on_grid(path.name, contract, ticks, assembler, timeline, episode.pauses)
 
 
 def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt.NDArray[Any]:
@@ -111,12 +111,21 @@ def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt
 
 
 def _on_grid(
-    name: str, contract: Contract, ticks: range, assembler: FrameAssembler, timeline: CommandTimeline
+    name: str,
+    contract: Contract,
+    ticks: range,
+    assembler: FrameAssembler,
+    timeline: CommandTimeline,
+    pauses: Sequence[tuple[int, int]],
 ) -> EpisodeTicks:
     values: dict[str, npt.NDArray[Any]] = {}
     has_frame = np.zeros(len(ticks), dtype=np.bool_)
     refused: Counter[str] = Counter()
+    times = [contract.grid.time(tick) for tick in ticks]
+    paused = np.array([any(begin <= time < end for begin, end in pauses) for time in times], dtype=np.bool_)
     for index, tick in enumerate(ticks):
+        if paused[index]:
+            continue
         try:
             frame = assembler.frame(tick)
         except ObservationError as error:
@@ -127,16 +136,15 @@ def _on_grid(
             if stream not in values:
                 values[stream] = np.zeros((len(ticks), *value.shape), dtype=value.dtype)
             values[stream][index] = value
-    commands = [timeline.at(contract.grid.time(tick)) for tick in ticks]
+    commands = [timeline.at(time) for time in times]
     empty = np.full(contract.width, np.nan)
+    rows = [empty if c.row is None or paused[index] else c.row for index, c in enumerate(commands)]
     return EpisodeTicks(
         name=name,
         first_tick=ticks.start,
         values=values,
         has_frame=has_frame,
-        commands=np.array([empty if command.row is None else command.row for command in commands]).reshape(
-            -1, contract.width
-        ),
+        commands=np.array(rows).reshape(-1, contract.width),
         source=np.array([command.source for command in commands], dtype=np.str_),
         mode=np.array([command.mode for command in commands], dtype=np.int64),
         epoch=np.array([command.epoch for command in commands], dtype=np.int64),

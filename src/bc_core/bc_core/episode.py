@@ -78,6 +78,11 @@ class Episode:
         return sum(self.lost.values())
 
     @property
+    def pauses(self) -> list[tuple[int, int]]:
+        """Begin and end [ns] of the stretches in which observations were left out; one that did not end lasts."""
+        return [(begin, self.end_ns if end is None else end) for begin, end in self.info.get("pauses", [])]
+
+    @property
     def definitions(self) -> dict[str, str]:
         """Definition text of every message type, as the bag carries it."""
         return dict(self._definitions)

@@ -5,20 +5,17 @@ offline the converter adds a bag's samples and asks for frame after frame. The s
 (FrameManifest) rebuild the very frame from the bag, though the bag may hold samples that came too late for it.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bc_core.contract import Contract
+from bc_core import resampling
+from bc_core.contract import Contract, Observation
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.grid import NANOSECONDS, to_nanoseconds
-
-Value = npt.NDArray[Any]
+from bc_core.resampling import NoSampleError, Samples, Value
 
 
 @dataclass(frozen=True)
@@ -26,45 +23,13 @@ class Frame:
     """The observations of one tick.
 
     values: per stream, shape (n_obs_steps, ...) with the newest last: float64 numbers (n_obs_steps, width) or uint8
-    images (n_obs_steps, height, width, channels). stamps: per stream, stamp of the newest sample [ns].
+    images (n_obs_steps, height, width, channels). stamps: per stream, the stamps [ns] of all samples that it is made
+    of, oldest step first; rules that interpolate have two for each step.
     """
 
     tick: int
     values: Mapping[str, Value]
-    stamps: Mapping[str, int]
-
-
-class _Samples:
-    """Samples of one stream in order of stamp. Of two with one stamp the later is kept: it is a correction."""
-
-    def __init__(self) -> None:
-        self.stamps: list[int] = []
-        self.values: list[Value] = []
-
-    def add(self, stamp_ns: int, value: Value) -> None:
-        place = bisect_left(self.stamps, stamp_ns)
-        if place < len(self.stamps) and self.stamps[place] == stamp_ns:
-            self.values[place] = value
-        else:
-            self.stamps.insert(place, stamp_ns)
-            self.values.insert(place, value)
-
-    def as_of(self, time_ns: int) -> int | None:
-        """Index of the newest sample with stamp <= time_ns."""
-        place = bisect_right(self.stamps, time_ns)
-        return place - 1 if place else None
-
-    def at(self, stamp_ns: int) -> int | None:
-        """Index of the sample with exactly this stamp."""
-        place = bisect_left(self.stamps, stamp_ns)
-        return place if place < len(self.stamps) and self.stamps[place] == stamp_ns else None
-
-    def forget(self, before_ns: int) -> None:
-        """Drop samples older than a time, save the newest of them: it may still be the newest that there is."""
-        place = bisect_left(self.stamps, before_ns) - 1
-        if place > 0:
-            del self.stamps[:place]
-            del self.values[:place]
+    stamps: Mapping[str, tuple[int, ...]]
 
 
 class FrameAssembler:
@@ -92,7 +57,7 @@ class FrameAssembler:
         self._grid = contract.grid
         self._rules = {stream: contract.observations[stream] for stream in self.streams}
         self._n_obs_steps = n_obs_steps
-        self._samples = {stream: _Samples() for stream in self.streams}
+        self._samples = {stream: Samples() for stream in self.streams}
         self._keep_ns = None if keep is None else to_nanoseconds(keep) + (n_obs_steps - 1) * self._grid.dt_ns
         self._begin_ns: int | None = None
 
@@ -106,7 +71,7 @@ class FrameAssembler:
     def reset(self) -> None:
         """Forget every sample: the clock or the scene has jumped."""
         for stream in self.streams:
-            self._samples[stream] = _Samples()
+            self._samples[stream] = Samples()
 
     def begin(self, time_ns: int) -> None:
         """From now on no frame holds a sample from before this time: another scene, or driver."""
@@ -125,56 +90,69 @@ class FrameAssembler:
         now = self._grid.time(tick)
         for stream, rule in self._rules.items():
             newest = self._samples[stream].stamps[-1:]
-            period_ns = to_nanoseconds(1.0 / rule.rate)
-            if not rule.is_image and newest and newest[0] <= now - rule.latency_ns - period_ns:
+            period_ns = to_nanoseconds(1.0 / rule.rate) if rule.rule in resampling.ONE_SIDED else 1
+            if rule.is_image or rule.rule == "hold":
+                continue
+            if newest and newest[0] <= now - rule.latency_ns - period_ns:
                 return True
         return False
 
-    def rebuild(self, tick: int, stamps: Mapping[str, int]) -> Frame:
-        """The frame of a tick from the samples with these stamps (of a FrameManifest).
+    def rebuild(self, tick: int, stamps: Mapping[str, tuple[int, ...]]) -> Frame:
+        """The frame of a tick from the samples with these stamps (`manifest_stamps` of a FrameManifest).
 
-        With a history the manifest names the newest sample; the earlier ones follow from the rule, which no longer
-        depends on arrival one tick later. ObservationError where a sample is not there.
+        A manifest with one stamp for a history names the newest sample only, as older recordings have it; the earlier
+        ones then follow from the rule. ObservationError where a sample is not there.
         """
-        missing = [stream for stream in self.streams if stream not in stamps]
+        missing = [stream for stream in self.streams if not stamps.get(stream)]
         if missing:
             raise ObservationError(missing[0], f"the manifest of tick {tick} has no stamp for it")
         return self._assemble(tick, stamps)
 
-    def _assemble(self, tick: int, exact: Mapping[str, int]) -> Frame:
+    def _assemble(self, tick: int, exact: Mapping[str, tuple[int, ...]]) -> Frame:
         values: dict[str, Value] = {}
-        stamps: dict[str, int] = {}
+        stamps: dict[str, tuple[int, ...]] = {}
+        ticks = range(tick - self._n_obs_steps + 1, tick + 1)
         for stream in self.streams:
-            samples = self._samples[stream]
-            ticks = range(tick - self._n_obs_steps + 1, tick)
-            chosen = [self._choose(stream, earlier) for earlier in ticks]
-            if stream in exact:
-                chosen.append(self._find(stream, tick, exact[stream]))
-            else:
-                chosen.append(self._choose(stream, tick))
-            values[stream] = np.stack([samples.values[index] for index in chosen])
-            stamps[stream] = samples.stamps[chosen[-1]]
+            rule, samples = self._rules[stream], self._samples[stream]
+            size = resampling.count(rule.rule)
+            named = exact.get(stream, ())
+            if len(named) % size or len(named) // size > self._n_obs_steps:
+                raise ObservationError(stream, f"the manifest of tick {tick} names {len(named)} samples for it")
+            by_rule = [self._choose(stream, rule, t) for t in ticks[: len(ticks) - len(named) // size]]
+            found = [self._find(stream, tick, stamp) for stamp in named]
+            chosen = by_rule + [tuple(found[at : at + size]) for at in range(0, len(found), size)]
+            values[stream] = np.stack(
+                [
+                    resampling.combine(rule.rule, samples, indices, self._grid.time(t) - rule.latency_ns)
+                    for t, indices in zip(ticks, chosen, strict=True)
+                ]
+            )
+            stamps[stream] = tuple(samples.stamps[index] for indices in chosen for index in indices)
         return Frame(tick, values, stamps)
 
-    def _choose(self, stream: str, tick: int) -> int:
-        rule, samples, now = self._rules[stream], self._samples[stream], self._grid.time(tick)
-        index = samples.as_of(now - rule.latency_ns)
-        if index is None:
+    def _choose(self, stream: str, rule: Observation, tick: int) -> tuple[int, ...]:
+        samples, now = self._samples[stream], self._grid.time(tick)
+        try:
+            indices = resampling.choose(rule.rule, samples, now - rule.latency_ns)
+        except NoSampleError as error:
             raise ObservationError(
-                stream, f"{rule.topic} has no sample at or before tick {tick}: check that its publisher runs"
-            )
-        if self._begin_ns is not None and samples.stamps[index] < self._begin_ns:
+                stream, f"{rule.topic} has {error} tick {tick}: check that its publisher runs"
+            ) from error
+        if rule.rule == "hold":
+            return indices
+        oldest = samples.stamps[indices[0]]
+        if self._begin_ns is not None and oldest < self._begin_ns:
             raise ObservationError(
                 stream, f"{rule.topic} has no sample between the change of mode and tick {tick}: ask for a later tick"
             )
-        age = now - samples.stamps[index]
+        age = now - oldest
         if age > rule.max_age_ns:
             raise ObservationError(
                 stream,
                 f"the newest sample of {rule.topic} is {age / NANOSECONDS:.3f} s old at tick {tick}, the limit is "
                 f"{rule.max_age:g} s: check its publisher, or raise max_age in the contract",
             )
-        return index
+        return indices
 
     def _find(self, stream: str, tick: int, stamp_ns: int) -> int:
         index = self._samples[stream].at(stamp_ns)
@@ -183,3 +161,11 @@ class FrameAssembler:
                 stream, f"tick {tick} was made of the sample with stamp {stamp_ns} ns, which is not in the recording"
             )
         return index
+
+
+def manifest_stamps(streams: Iterable[str], stamps_ns: Iterable[int]) -> dict[str, tuple[int, ...]]:
+    """What `rebuild` takes, from a FrameManifest's streams (each as often as it has samples) and their stamps."""
+    found: dict[str, tuple[int, ...]] = {}
+    for stream, stamp_ns in zip(streams, stamps_ns, strict=True):
+        found[stream] = (*found.get(stream, ()), stamp_ns)
+    return found

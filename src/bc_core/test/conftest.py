@@ -12,6 +12,7 @@ import pytest
 from bc_core.chunks import ActionGroup
 from bc_core.contract import Contract
 from bc_core.episode_writer import EpisodeWriter, recorded_topics
+from bc_core.frames import Frame
 from bc_core.grid import NANOSECONDS
 from bc_core.message_types import installed_types, require_type
 
@@ -106,6 +107,15 @@ class Recording:
         self._write(
             "controller/ack", time, source=source, producer_id=7, sequence=sequence, effective=effective,
             verdict=1 if in_force is not None else 2,
+        )  # fmt: skip
+
+    def manifest(self, frame: Frame) -> None:
+        """What a policy saw."""
+        stamp = require_type("builtin_interfaces/msg/Time")
+        chosen = [(stream, time) for stream, times in frame.stamps.items() for time in times]
+        self._write(
+            "policy/manifest", self.contract.grid.time(frame.tick), tick=frame.tick,
+            streams=[stream for stream, _ in chosen], stamps=[stamp(*divmod(time, NANOSECONDS)) for _, time in chosen],
         )  # fmt: skip
 
     def close(self, outcome: str = "success") -> Path:

@@ -1,5 +1,6 @@
 """Bags to training pairs: the reference in force at ticks, labels, masks, refused frames, disagreeing contracts."""
 
+import json
 import re
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bc_core.bags import open_episode
 from bc_core.commands import read_timeline
 from bc_core.contract import Contract
 from bc_core.dataset import EpisodeTicks, read_episode, windows
 from bc_core.errors import BcError
+from bc_core.frames import FrameAssembler
 from bc_core.message_types import require_type
+from bc_core.seen import seen_frames
 
 Write = Callable[..., Path]
 HUMAN, POLICY, HOLD = 3, 1, 0
@@ -209,6 +213,42 @@ def test_rows_that_are_no_target_repeat_the_last_that_is() -> None:
 
 def test_refused_frames_are_no_inputs_but_their_commands_are_targets() -> None:
     assert targets(ticks("hhh", has_frame=[1, 0, 1]), 3) == {0: [0, 1, 2], 2: [2]}
+
+
+def test_a_pause_has_neither_frames_nor_commands(contract: Contract, build: Any) -> None:
+    t = contract.grid.time
+    build.mode(t(START), HUMAN, 2)
+    build.chunk("human", 1, t(START), rows(0.0, 1.0, 21), in_force=t(START))
+    path = build.close()
+    info = json.loads((path / "episode.json").read_text())
+    (path / "episode.json").write_text(json.dumps(info | {"pauses": [[t(START + 5), t(START + 9)]]}))
+    episode = read_episode(path, contract, STREAMS, 1)
+    paused = [False] * 5 + [True] * 4 + [False] * 12
+    assert (~episode.has_frame).tolist() == (~episode.has_command).tolist() == paused
+    assert targets(episode, 8)[3] == [3, 4]
+
+
+def test_the_frames_that_a_policy_saw_come_out_of_the_bag(contract: Contract, build: Any) -> None:
+    assembler = FrameAssembler(contract, STREAMS, 2)
+    seen = []
+    for tick in range(START + 2, START + 20, 3):
+        for stream, shape in (("arm", 7), ("gripper", 1)):
+            for time in range(contract.grid.time(tick - 2), contract.grid.time(tick) - 9 * MS, 10 * MS):
+                value = np.full(shape, (time - contract.grid.time(START)) / 1e9 if shape == 7 else 0.08)
+                assembler.add(stream, time, value)
+        seen.append(assembler.frame(tick))
+        build.manifest(seen[-1])
+    episode = open_episode(build.close())
+    rebuilt = list(seen_frames(episode, contract, 2))
+    assert [frame.tick for frame in rebuilt] == [frame.tick for frame in seen]
+    for old, new in zip(seen, rebuilt, strict=True):
+        assert new.stamps == old.stamps
+        for stream in STREAMS:
+            np.testing.assert_array_equal(new.values[stream], old.values[stream])
+
+
+def test_a_bag_without_manifests_was_seen_by_nobody(contract: Contract, build: Any) -> None:
+    assert list(seen_frames(open_episode(build.close()), contract)) == []
 
 
 def test_labels_of_messages_match_the_interface() -> None:

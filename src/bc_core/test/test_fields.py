@@ -4,10 +4,11 @@ from array import array
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from bc_core.contract import Contract
+from bc_core.contract import Contract, Observation
 from bc_core.fields import ObservationError, extract, stamp_ns
 
 
@@ -92,6 +93,52 @@ def test_faulty_images(contract: Contract, pixels: np.ndarray) -> None:
     cut.data = cut.data[:-1]
     with pytest.raises(ObservationError, match="broken"):
         extract(camera, cut)
+
+
+def compressed(pixels: np.ndarray, suffix: str, format: str) -> SimpleNamespace:
+    """As image_transport publishes it: `pixels` are in the order in which the codec gets them."""
+    return SimpleNamespace(format=format, data=array("B", cv2.imencode(suffix, pixels)[1].tobytes()))
+
+
+@pytest.fixture
+def packed(document: dict[str, Any]) -> Observation:
+    document["observations"]["camera"]["type"] = "sensor_msgs/msg/CompressedImage"
+    return Contract.from_document(document, "test").observations["camera"]
+
+
+@pytest.mark.parametrize(
+    ("format", "order"),
+    [
+        ("rgb8; png compressed bgr8", -1),  # the codec got BGR, as OpenCV has it
+        ("bgr8; png compressed bgr8", -1),
+        ("png", -1),  # publishers from before the format was settled
+        ("rgb8; png compressed ", 1),  # the codec got what the camera sent
+    ],
+)
+def test_compressed_images_follow_image_transport(
+    packed: Observation, pixels: np.ndarray, format: str, order: int
+) -> None:
+    value = extract(packed, compressed(pixels[:, :, ::order], ".png", format))
+    np.testing.assert_array_equal(value, pixels)
+
+
+def test_jpeg_is_close(packed: Observation) -> None:
+    smooth = np.indices((96, 96)).sum(0).astype(np.uint8)[:, :, None] * np.array([1, 0, 1], dtype=np.uint8)
+    value = extract(packed, compressed(smooth[:, :, ::-1], ".jpg", "rgb8; jpeg compressed bgr8"))
+    assert np.abs(value.astype(int) - smooth).mean() < 3
+
+
+def test_a_grey_image_is_coloured(packed: Observation, pixels: np.ndarray) -> None:
+    value = extract(packed, compressed(pixels[:, :, 0], ".png", "mono8; png compressed "))
+    np.testing.assert_array_equal(value, np.repeat(pixels[:, :, :1], 3, axis=2))
+
+
+def test_faulty_compressed_images(packed: Observation, pixels: np.ndarray) -> None:
+    with pytest.raises(ObservationError, match="48x96 pixels, the contract says 96x96"):
+        extract(packed, compressed(pixels[:, :48], ".png", "png"))
+    for data in (b"", b"no image"):
+        with pytest.raises(ObservationError, match=f"holds {len(data)} bytes of format 'png' that are no image"):
+            extract(packed, SimpleNamespace(format="png", data=array("B", data)))
 
 
 def test_stamps_are_exact(header: Any) -> None:

@@ -3,15 +3,14 @@
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 
-from bc_core.chunks import ActionChunk, ActionGroup, Space
+from bc_core.chunks import ActionChunk, ActionGroup
+from bc_core.commands import chunk_from_message
+from bc_core.fields import time_ns
 from bc_core.grid import NANOSECONDS
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
 from bc_msgs.msg import ActionGroup as ActionGroupMsg
 
-
-def to_ns(stamp: Time | Duration) -> int:
-    """Stamp or duration message to integer nanoseconds."""
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+to_ns = time_ns  # stamp or duration message to integer nanoseconds
 
 
 def to_stamp(time_ns: int) -> Time:
@@ -41,23 +40,12 @@ def chunk_to_msg(chunk: ActionChunk) -> ActionChunkMsg:
 
 def chunk_from_msg(msg: ActionChunkMsg) -> ActionChunk:
     """A message as the core's chunk. ValueError if its size does not match its horizon (the arbiter refuses such)."""
-    actions = np.array(msg.actions, dtype=np.float64)
-    if msg.horizon < 1 or actions.size == 0 or actions.size % msg.horizon:
+    chunk = chunk_from_message(msg)
+    if chunk is None:
         raise ValueError(
-            f"chunk {msg.sequence} of '{msg.producer}': {actions.size} values do not make {msg.horizon} rows"
+            f"chunk {msg.sequence} of '{msg.producer}': {len(msg.actions)} values do not make {msg.horizon} rows"
         )
-    return ActionChunk(
-        stamp_ns=to_ns(msg.header.stamp),
-        dt_ns=to_ns(msg.dt),
-        groups=tuple(_group_from_msg(group) for group in msg.groups),
-        actions=actions.reshape(msg.horizon, -1),
-        producer=msg.producer,
-        producer_id=msg.producer_id,
-        sequence=msg.sequence,
-        mode_epoch=msg.mode_epoch,
-        frozen=msg.frozen,
-        release=msg.release,
-    )
+    return chunk
 
 
 def _group_to_msg(group: ActionGroup) -> ActionGroupMsg:
@@ -70,7 +58,3 @@ def _group_to_msg(group: ActionGroup) -> ActionGroupMsg:
         offset=group.offset,
         width=group.width,
     )
-
-
-def _group_from_msg(msg: ActionGroupMsg) -> ActionGroup:
-    return ActionGroup(msg.name, Space(msg.space), tuple(msg.names), msg.offset, msg.width, msg.tip, msg.frame_id)

@@ -154,8 +154,8 @@ class PolicyNode(BcLifecycleNode):
             tick=frame.tick,
             scheduler_id=request.scheduler_id,
             sequence=request.sequence,
-            streams=list(frame.stamps),
-            stamps=[to_stamp(stamp) for stamp in frame.stamps.values()],
+            streams=[stream for stream, stamps in frame.stamps.items() for _ in stamps],
+            stamps=[to_stamp(stamp) for stamps in frame.stamps.values() for stamp in stamps],
         )
         msg.header.stamp = request.header.stamp
         return msg

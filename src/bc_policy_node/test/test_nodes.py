@@ -22,7 +22,7 @@ from bc_core.contract import Contract
 from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
-from bc_core.frames import FrameAssembler
+from bc_core.frames import FrameAssembler, manifest_stamps
 from bc_core.normalisation import Normaliser
 from bc_core.policies.config import FlowConfig
 from bc_core.policies.flow import FlowPolicy, input_layout
@@ -209,7 +209,7 @@ def test_the_frame_that_the_policy_saw_is_rebuilt_from_its_manifest_to_the_bit(
     for msg in robot.sent:
         recorded.add("arm", stamp_ns(msg), extract(contract.observations["arm"], msg))
     for manifest in robot.manifests:
-        stamps = dict(zip(manifest.streams, map(to_ns, manifest.stamps), strict=True))
+        stamps = manifest_stamps(manifest.streams, map(to_ns, manifest.stamps))
         rebuilt = recorded.rebuild(manifest.tick, stamps)
         assert rebuilt.stamps == seen[manifest.tick].stamps
         np.testing.assert_array_equal(rebuilt.values["arm"], seen[manifest.tick].values["arm"])

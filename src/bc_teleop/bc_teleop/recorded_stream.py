@@ -133,6 +133,8 @@ def recorded_streams(contract: Contract, optional: frozenset[str]) -> dict[str, 
     }
     for observation in contract.observations.values():
         stream = streams[observation.topic]
+        if observation.rule == "hold":  # comes when it comes, and stays true
+            continue
         stream.required |= observation.name not in optional
         stream.period_ns = round(NANOSECONDS / observation.rate)
         stream.max_age_ns = max(stream.max_age_ns, to_nanoseconds(observation.max_age))

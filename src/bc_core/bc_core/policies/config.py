@@ -77,12 +77,14 @@ class DataConfig:
 
     sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
     the reference stands, and rows past it are trained as standing. weights: how often frames are drawn, by who acted.
+    cut_idle [s]: frames are left out where the command has stood still for at least so long (bc_core.idle); 0: none are.
     """
 
     sources: tuple[str, ...]
     outcomes: tuple[str, ...]
     pad_end: bool
     weights: PartWeights = field(default_factory=PartWeights)
+    cut_idle: float = 0.0
 
     @classmethod
     def from_section(cls, section: Section) -> "DataConfig":
@@ -91,6 +93,7 @@ class DataConfig:
             outcomes=section.texts("outcomes", choices=OUTCOMES),
             pad_end=section.boolean("pad_end"),
             weights=PartWeights.from_section(section.section("weights", {})),
+            cut_idle=section.number("cut_idle", default=0.0, minimum=0.0, maximum=3600.0),
         )
         section.finish()
         return config

@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bc_core.chunks import ActionChunk, ActionGroup, Array
-from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, CommandTimeline, chunk_from_message, read_timeline
+from bc_core.commands import (
+    ACK_TOPIC,
+    COMMAND_TOPICS,
+    MODE_TOPIC,
+    CommandTimeline,
+    ack_key,
+    chunk_from_message,
+    chunk_key,
+    read_timeline,
+)
 from bc_core.fields import stamp_ns, time_ns
 from bc_core.grid import Grid
 
@@ -138,16 +147,12 @@ def read_recording(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGrou
 
 def _in_force(by_topic: dict[str, list[Any]]) -> tuple[InForce, ...]:
     """Pair acknowledgements with chunks by (source, producer_id, sequence); those without a chunk are left out."""
-    chunks = {
-        (topic.removeprefix("command/"), int(message.producer_id), int(message.sequence)): message
-        for topic in COMMAND_TOPICS
-        for message in by_topic[topic]
-    }
+    chunks = {chunk_key(topic, message): message for topic in COMMAND_TOPICS for message in by_topic[topic]}
     statuses = by_topic[SCHEDULER_TOPIC]
     times = [stamp_ns(status) for status in statuses]
     found = []
     for ack in by_topic[ACK_TOPIC]:
-        message = chunks.get((ack.source, int(ack.producer_id), int(ack.sequence)))
+        message = chunks.get(ack_key(ack))
         chunk = chunk_from_message(message) if message is not None and ack.verdict == IN_FORCE else None
         if chunk is None:
             continue
