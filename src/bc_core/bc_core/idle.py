@@ -30,7 +30,7 @@ def idle_ticks(
     commands = episode.commands
     still = np.zeros(len(commands), dtype=np.bool_)
     if len(commands) > 1:
-        speed = np.zeros(len(commands) - 1)
+        speed: npt.NDArray[np.float64] = np.zeros(len(commands) - 1)
         for group in groups:
             columns = commands[:, group.offset : group.offset + group.width]
             speed = np.maximum(speed, _speed(columns, group.space, dt))

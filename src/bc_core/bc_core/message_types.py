@@ -10,12 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
 
 from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
 
 Definitions = tuple[tuple[str, str], ...]
 """Pairs of type name ("bc_msgs/msg/ActionChunk") and definition text, as MCAP schemas carry them."""
@@ -57,6 +59,29 @@ def require_type(name: str) -> type[Any]:
     if name not in store.types:
         store.register(_load_installed(name, store))
     return store.types[name]
+
+
+def blank_message(name: str, time_ns: int | None = None) -> Any:
+    """A message of zeros and empty sequences, as a constructor without arguments gives in ROS. BcError as require_type.
+
+    time_ns: stamp of its header.
+    """
+    kind = require_type(name)
+    values: dict[str, Any] = {}
+    payload: Any  # by the kind of node: nested tuples
+    for field, (node, payload) in installed_types().fielddefs[name][1]:
+        if node.name == "BASE":
+            values[field] = "" if payload[0] == "string" else np.dtype(payload[0]).type(0).item()
+        elif node.name == "NAME":
+            values[field] = blank_message(payload)
+        else:
+            (element, inner), count = payload
+            is_plain = element.name == "BASE" and inner[0] != "string"
+            values[field] = np.zeros(count, dtype=inner[0]) if is_plain else []
+    message = kind(**values)
+    if time_ns is not None:
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(time_ns, NANOSECONDS)
+    return message
 
 
 @lru_cache(maxsize=256)

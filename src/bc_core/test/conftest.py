@@ -14,7 +14,7 @@ from bc_core.contract import Contract
 from bc_core.episode_writer import EpisodeWriter, recorded_topics
 from bc_core.frames import Frame
 from bc_core.grid import NANOSECONDS
-from bc_core.message_types import installed_types, require_type
+from bc_core.message_types import blank_message, require_type
 
 CONTRACT = Path(__file__).parents[3] / "config" / "contracts" / "panda_conveyor.yaml"
 
@@ -57,7 +57,7 @@ class Recording:
         self._write("joint_states", time_ns, name=names, position=np.append(arm, gripper))
 
     def object(self, time_ns: int, position: np.ndarray, speed: float) -> None:
-        odometry = self._blank("nav_msgs/msg/Odometry", time_ns)
+        odometry = blank_message("nav_msgs/msg/Odometry", time_ns)
         pose, twist = odometry.pose.pose, odometry.twist.twist
         pose.position.x, pose.position.y, pose.position.z = map(float, position)
         pose.orientation.w, twist.linear.x = 1.0, speed
@@ -123,31 +123,10 @@ class Recording:
         return self._path
 
     def _write(self, topic: str, time_ns: int, **fields: Any) -> None:
-        message = self._blank(self._types[topic], time_ns)
+        message = blank_message(self._types[topic], time_ns)
         for name, value in fields.items():
             setattr(message, name, value)
         self._writer.write_message(topic, time_ns, message)
-
-    def _blank(self, type_name: str, time_ns: int) -> Any:
-        message = blank(type_name)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(time_ns, NANOSECONDS)
-        return message
-
-
-def blank(type_name: str) -> Any:
-    """A message of zeros and empty sequences, as a constructor without arguments gives in ROS."""
-    kind = require_type(type_name)
-    values = {}
-    for name, (node, payload) in installed_types().fielddefs[type_name][1]:
-        if node.name == "BASE":
-            values[name] = "" if payload[0] == "string" else np.dtype(payload[0]).type(0).item()
-        elif node.name == "NAME":
-            values[name] = blank(payload)
-        else:
-            (element, inner), count = payload
-            dtype = inner[0] if element.name == "BASE" else "string"
-            values[name] = [] if dtype == "string" else np.zeros(count, dtype=dtype)
-    return kind(**values)
 
 
 @pytest.fixture
@@ -162,6 +141,6 @@ def new_recording(contract: Contract, tmp_path: Path) -> Callable[[int], Recordi
 
 
 @pytest.fixture(scope="session")
-def recording_at(contract: Contract) -> Callable[[Path, int], Recording]:
-    """A recording at a path, with a seed."""
-    return lambda path, seed: Recording(path, contract, seed)
+def recording_at(contract: Contract) -> Callable[..., Recording]:
+    """A recording at a path, with a seed; of another contract if one is given."""
+    return lambda path, seed, other=None: Recording(path, other or contract, seed)

@@ -5,9 +5,9 @@ Heavy imports (rclpy, torch, mujoco) belong into the functions: `bcros --help` m
 
 from types import ModuleType
 
-from bc_bringup.commands import collect, dagger, demo, doctor, inspect, launch, repair, rollout, train
+from bc_bringup.commands import collect, convert, dagger, demo, doctor, inspect, launch, repair, rollout, train
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
-    "inspect": inspect, "repair": repair, "dagger": dagger,
+    "dagger": dagger, "inspect": inspect, "repair": repair, "convert": convert,
 }  # fmt: skip

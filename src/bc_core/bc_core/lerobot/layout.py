@@ -1,0 +1,95 @@
+"""Paths, limits and feature descriptions of the format."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bc_core.contract import Contract, Observation
+from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
+
+VERSION = "v3.0"
+CHUNK_SIZE, DATA_FILE_MB, VIDEO_FILE_MB = 1000, 100, 200
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+INFO_PATH, STATS_PATH, TASKS_PATH = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
+STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
+INTERVENTION, OUTCOME, DONE = "intervention", "outcome", "next.done"
+DEFAULTS = {
+    "timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64", "task_index": "int64",
+}  # fmt: skip
+"""Columns that every data set has besides its own features."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a contract goes into a data set: numeric streams, in the order of observation.state, and cameras."""
+
+    numeric: tuple[str, ...]
+    cameras: tuple[str, ...]
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.cameras)
+
+
+def select(contract: Contract, streams: tuple[str, ...] = ()) -> Selection:
+    """The streams by kind; none named: all. BcError: unknown ones, or none with numbers: observation.state is empty."""
+    for stream in streams:
+        if stream not in contract.observations:
+            known = ", ".join(contract.observations)
+            raise BcError(f"contract '{contract.name}' has no observation '{stream}': use some of {known}")
+    chosen = [contract.observations[stream] for stream in streams or contract.observations]
+    numeric = tuple(observation.name for observation in chosen if not observation.is_image)
+    if not numeric:
+        raise BcError("no stream with numbers is chosen: LeRobot's policies need observation.state; name one more")
+    return Selection(numeric, tuple(observation.name for observation in chosen if observation.is_image))
+
+
+def frames_per_second(contract: Contract) -> int:
+    """BcError: the grid has no whole number of ticks per second, which the format demands."""
+    if NANOSECONDS % contract.grid.dt_ns:
+        raise BcError(
+            f"contract '{contract.name}' has dt = {contract.grid.dt:g} s: LeRobot's format wants a whole number of "
+            "frames per second"
+        )
+    return NANOSECONDS // contract.grid.dt_ns
+
+
+def features(contract: Contract, selection: Selection, state_names: list[str]) -> dict[str, dict[str, Any]]:
+    """The `features` of info.json. state_names: one per column of observation.state."""
+    action_names = [name for group in contract.groups for name in _group_names(group.name, group.names, group.width)]
+    found: dict[str, dict[str, Any]] = {
+        STATE: {"dtype": "float32", "shape": [len(state_names)], "names": state_names},
+        ACTION: {"dtype": "float32", "shape": [contract.width], "names": action_names},
+        INTERVENTION: {"dtype": "bool", "shape": [1], "names": None},
+        OUTCOME: {"dtype": "int64", "shape": [1], "names": None},
+        DONE: {"dtype": "bool", "shape": [1], "names": None},
+    }
+    for camera in selection.cameras:
+        height, width, _ = contract.observations[camera].shape
+        found[IMAGES + camera] = {
+            "dtype": "video",
+            "shape": [height, width, 3],
+            "names": ["height", "width", "channels"],
+        }
+    found |= {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in DEFAULTS.items()}
+    return found
+
+
+def state_names(observation: Observation, width: int) -> list[str]:
+    """Names of a stream's columns: by joint where the contract names joints, by field where it has one number each."""
+    if observation.names:
+        several = len(observation.fields) > 1
+        names = [
+            f"{observation.name}.{joint}" + (f".{field}" if several else "")
+            for field in observation.fields
+            for joint in observation.names
+        ]
+    else:
+        names = [f"{observation.name}.{field}" for field in observation.fields]
+    return names if len(names) == width else [f"{observation.name}.{column}" for column in range(width)]
+
+
+def _group_names(group: str, names: tuple[str, ...], width: int) -> list[str]:
+    return list(names) or [f"{group}.{axis}" for axis in ("x", "y", "z", "qx", "qy", "qz", "qw")[:width]]

@@ -1,0 +1,1 @@
+"""Tests of the LeRobot format share the conftest's data set."""

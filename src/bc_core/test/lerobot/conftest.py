@@ -1,0 +1,55 @@
+"""Three small bags: a demonstration, a rollout with an intervention, and a failure with a dead camera."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bc_core.contract import Contract
+
+MS = 1_000_000
+START = 20_000  # first tick
+TICKS = 24
+HUMAN, POLICY = 3, 1
+SMALL = 16  # pixels
+
+
+@pytest.fixture
+def small(document: dict[str, Any]) -> Contract:
+    """The contract with a small camera and without what a test would have to make up."""
+    document["observations"] = {name: document["observations"][name] for name in ("arm", "gripper", "camera")}
+    document["observations"]["camera"]["shape"] = [SMALL, SMALL, 3]
+    return Contract.from_document(document, "test")
+
+
+def picture(tick: int) -> np.ndarray:
+    """An image that says which tick it is of: a bright bar on grey."""
+    image = np.full((SMALL, SMALL, 3), 60, dtype=np.uint8)
+    image[:, tick % SMALL] = 250
+    return image
+
+
+def rows(first: int, count: int) -> np.ndarray:
+    return np.repeat(np.arange(first, first + count, dtype=float)[:, None], 8, axis=1) / 100
+
+
+@pytest.fixture
+def bags(small: Contract, tmp_path: Path, recording_at: Callable[..., Any]) -> list[Path]:
+    t = small.grid.time
+    paths = []
+    for number, outcome in enumerate(("success", "success", "failure")):
+        bag = recording_at(tmp_path / "bags" / f"episode_{number:06d}", number, small)
+        for time in range(t(START), t(START + TICKS - 1) + 1, 10 * MS):
+            bag.joints(time, np.full(7, (time - t(START)) / 1e9), 0.08)
+        for tick in range(TICKS):
+            if number != 2 or not 8 <= tick < 16:
+                bag.image(t(START + tick), picture(tick))
+        bag.mode(t(START), POLICY if number == 1 else HUMAN, 2)
+        bag.chunk("policy" if number == 1 else "human", 1, t(START), rows(0, TICKS), in_force=t(START))
+        if number == 1:
+            bag.mode(t(START + 10), HUMAN, 3)
+            bag.chunk("human", 2, t(START + 10), rows(500, TICKS - 10), in_force=t(START + 10))
+        paths.append(bag.close(outcome))
+    return paths
