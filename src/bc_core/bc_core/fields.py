@@ -56,6 +56,20 @@ def extract(observation: Observation, message: Any) -> npt.NDArray[Any]:
     return _image(observation, message) if observation.is_image else _numbers(observation, message)
 
 
+def column_names(observation: Observation, width: int) -> list[str]:
+    """Names of the columns of a value: by joint where the contract names joints, else by field where each has one."""
+    if observation.names:
+        several = len(observation.fields) > 1
+        names = [
+            f"{observation.name}.{joint}" + (f".{field}" if several else "")
+            for field in observation.fields
+            for joint in observation.names
+        ]
+    else:
+        names = [f"{observation.name}.{field}" for field in observation.fields]
+    return names if len(names) == width else [f"{observation.name}.{column}" for column in range(width)]
+
+
 def _numbers(observation: Observation, message: Any) -> npt.NDArray[np.float64]:
     parts = [_field(observation, message, field) for field in observation.fields]
     value = np.concatenate(parts)

@@ -22,7 +22,7 @@ def inspect(path: Path | str) -> dict[str, Any]:
     one.
     """
     path = Path(path)
-    if path.is_dir() and not _is_bag(path):
+    if path.is_dir() and not is_bag(path):
         inside = find_episodes(path)
         hint = f"it holds {len(inside)} bags: name one, e.g. {inside[0]}" if inside else "give an episode's directory"
         raise BcError(f"{path} is no bag: {hint}")
@@ -80,7 +80,8 @@ def format_text(account: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _is_bag(path: Path) -> bool:
+def is_bag(path: Path) -> bool:
+    """Whether a directory is itself a bag, and not one that holds bags."""
     return any(path.glob("*.mcap")) or (path / "metadata.yaml").exists()
 
 

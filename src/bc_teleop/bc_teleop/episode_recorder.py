@@ -10,6 +10,7 @@ from rclpy.clock_type import ClockType
 from rclpy.serialization import serialize_message
 from std_srvs.srv import SetBool, Trigger
 
+from bc_core.cdr import header_stamp
 from bc_core.contract import Contract
 from bc_core.episode_writer import OUTCOMES, RecordingError
 from bc_core.errors import BcError
@@ -23,7 +24,7 @@ from bc_nodes.main import run_node
 from bc_teleop.episode_request import EpisodeRequest
 from bc_teleop.provenance import provenance
 from bc_teleop.raw_topics import Arrival, RawTopics
-from bc_teleop.recorded_stream import RecordedStream, header_stamp
+from bc_teleop.recorded_stream import RecordedStream
 from bc_teleop.recorder_status import status_message
 from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, RecorderSettings
 

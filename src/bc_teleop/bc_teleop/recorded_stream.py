@@ -1,16 +1,13 @@
 """What the recorder knows of each topic: is it alive, is it complete up to a tick, where were the gaps. No ROS."""
 
-import struct
 from dataclasses import dataclass, field
 
+from bc_core.cdr import header_stamp
 from bc_core.contract import Contract
 from bc_core.episode_writer import recorded_topics
 from bc_core.grid import NANOSECONDS, to_nanoseconds
 from bc_teleop.stream_rhythm import Rhythm
 
-HEADER_TYPE = "std_msgs/msg/Header"
-_STAMP = {0: struct.Struct(">iI"), 1: struct.Struct("<iI")}  # by the CDR encapsulation's second byte
-_STAMP_OFFSET = 4  # after the encapsulation: Header begins with its stamp
 _ALIVE_PERIODS = 3
 _SLOW = 0.8  # of the nominal rate: below it a stream is called slow
 
@@ -115,14 +112,6 @@ class RecordedStream:
         return (
             f"'{self.name}' {tense} silent for {silence_ns / NANOSECONDS:.2f} s (limit {limit:.2f} s): check its source"
         )
-
-
-def header_stamp(data: bytes) -> int:
-    """Stamp [ns] of a serialized (CDR) message whose first field is a Header. ValueError: too short for one."""
-    if len(data) < _STAMP_OFFSET + 8:
-        raise ValueError(f"a message of {len(data)} bytes has no header")
-    seconds, nanoseconds = _STAMP[data[1] & 1].unpack_from(data, _STAMP_OFFSET)
-    return seconds * NANOSECONDS + nanoseconds
 
 
 def recorded_streams(contract: Contract, optional: frozenset[str]) -> dict[str, RecordedStream]:

@@ -4,8 +4,9 @@ import struct
 
 import pytest
 
+from bc_core.cdr import header_stamp
 from bc_core.contract import Contract
-from bc_teleop.recorded_stream import RecordedStream, header_stamp, recorded_streams
+from bc_teleop.recorded_stream import RecordedStream, recorded_streams
 
 MS = 1_000_000
 

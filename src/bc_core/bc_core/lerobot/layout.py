@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bc_core.contract import Contract, Observation
+from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
 
@@ -75,20 +75,6 @@ def features(contract: Contract, selection: Selection, state_names: list[str]) -
         }
     found |= {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in DEFAULTS.items()}
     return found
-
-
-def state_names(observation: Observation, width: int) -> list[str]:
-    """Names of a stream's columns: by joint where the contract names joints, by field where it has one number each."""
-    if observation.names:
-        several = len(observation.fields) > 1
-        names = [
-            f"{observation.name}.{joint}" + (f".{field}" if several else "")
-            for field in observation.fields
-            for joint in observation.names
-        ]
-    else:
-        names = [f"{observation.name}.{field}" for field in observation.fields]
-    return names if len(names) == width else [f"{observation.name}.{column}" for column in range(width)]
 
 
 def _group_names(group: str, names: tuple[str, ...], width: int) -> list[str]:

@@ -15,7 +15,7 @@ from bc_core.dataset import read_episode
 from bc_core.episode_writer import OUTCOMES
 from bc_core.lerobot import statistics, video
 from bc_core.lerobot.layout import Selection, frames_per_second
-from bc_core.lerobot.segments import Choice, Segment, column_names, segments
+from bc_core.lerobot.segments import Choice, Segment, segments, state_names
 
 PART_FILE = "part.json"
 _MOST_SAMPLES, _SAMPLE_POWER = 100, 0.75  # images for statistics: all of a short segment, n ** 0.75 of a long one
@@ -57,7 +57,7 @@ def convert_bag(job: Job, folder: Path) -> None:
     contract = Contract.from_document(job.document, "the data set's")
     ticks = read_episode(job.bag, contract, job.selection.streams, 1, episode)
     header |= {"refused_ticks": dict(ticks.refused), "missing_chunks": ticks.missing_chunks}
-    names = column_names(ticks, contract, job.selection) if ticks.values else []
+    names = state_names(ticks, contract, job.selection) if ticks.values else []
     found = list(segments(ticks, contract, job.selection, job.choice))
     write_part(folder, header, names, found, frames_per_second(contract), job.encoding)
 

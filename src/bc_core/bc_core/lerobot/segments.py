@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from bc_core.contract import Contract
 from bc_core.dataset import EpisodeTicks
+from bc_core.fields import column_names
 from bc_core.idle import IdleRule, idle_ticks
-from bc_core.lerobot.layout import Selection, state_names
+from bc_core.lerobot.layout import Selection
 
 _LEAST_TICKS = 2
 
@@ -72,12 +73,12 @@ def segments(episode: EpisodeTicks, contract: Contract, selection: Selection, ch
         )
 
 
-def column_names(episode: EpisodeTicks, contract: Contract, selection: Selection) -> list[str]:
+def state_names(episode: EpisodeTicks, contract: Contract, selection: Selection) -> list[str]:
     """Names of the columns of observation.state."""
     return [
         name
         for stream in selection.numeric
-        for name in state_names(contract.observations[stream], episode.values[stream].shape[-1])
+        for name in column_names(contract.observations[stream], episode.values[stream].shape[-1])
     ]
 
 
