@@ -1,8 +1,9 @@
-# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-takeover | clean
+# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-takeover
+#      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [EXAMPLES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-takeover clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-takeover bench-record bench-convert fuzz clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -14,6 +15,9 @@ help:
 	@echo "make bench-rtc       strategies of chunking under delay (out/bench/rtc.json); QUICK=1: smoke run, FULL=1: everything"
 	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
+	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
+	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
+	@echo "make fuzz            bags of changed, cut and invented bytes, EXAMPLES=10000 of each kind"
 	@echo "make setup           install what is missing into the checkout and build it"
 	@echo "make format          format all sources"
 	@echo "make clean           remove build, install, log and out (keeps .venv)"
@@ -44,6 +48,15 @@ bench-guidance: setup
 
 bench-takeover: setup
 	@$(ENV); exec python tools/isolated.py python -m benchmarks.takeover
+
+fuzz: setup
+	@$(ENV); BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) python -m pytest -q src/bc_core/test/bags/test_fuzz.py
+
+bench-record: setup
+	@$(ENV); exec python -m benchmarks.record
+
+bench-convert: setup
+	@$(ENV); exec python -m benchmarks.convert $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON))
 
 clean:
 	rm -rf build install log out

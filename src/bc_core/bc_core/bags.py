@@ -19,7 +19,7 @@ from rosbags.rosbag2 import Reader, ReaderError
 from bc_core import mcap_salvage
 from bc_core.episode import BagMessage, Episode, RawMessage, Topic, is_message
 from bc_core.errors import BcError
-from bc_core.mcap_index import McapIndex, ends_properly, read_index
+from bc_core.mcap_index import McapIndex, read_index
 from bc_core.mcap_records import Channel
 
 __all__ = ["BagMessage", "Episode", "RawMessage", "Topic", "find_episodes", "open_episode", "open_verified"]
@@ -44,16 +44,12 @@ def open_episode(path: Path | str) -> Episode:
     which say how much had been written. Raises BcError: no such bag, or nothing in it can be read.
     """
     path, info, files = _locate(path)
-    if files and (path.is_file() or (path / METADATA_FILE).is_file()):
+    if files:
         indices = [read_index(file) for file in files]
-        if all(indices):
+        if all(indices) and (path.is_file() or (path / METADATA_FILE).is_file()):
             return _from_indices(path, info, tuple(index for index in indices if index is not None))
-        if not all(ends_properly(file) for file in files):
-            return _open_damaged(path, info, BcError("the file has no end"))
-    try:
-        return _open_with_rosbags(path, info)
-    except (ReaderError, FileNotFoundError, AssertionError, ValueError, TypeError, LookupError) as error:
-        return _open_damaged(path, info, error)
+        return _from_beginning(path, info, files)
+    return _open_with_rosbags(path, info)
 
 
 def open_verified(path: Path | str) -> Episode:
@@ -62,8 +58,8 @@ def open_verified(path: Path | str) -> Episode:
     try:
         for _ in episode.raw_messages():
             pass
-    except BcError as error:
-        return _open_damaged(episode.path, episode.info, error)
+    except BcError:
+        return _from_beginning(episode.path, episode.info, _locate(episode.path)[2])
     return episode
 
 
@@ -74,6 +70,8 @@ def _locate(path: Path | str) -> tuple[Path, dict[str, Any], tuple[Path, ...]]:
         path = path.parent
     if not path.exists():
         raise BcError(f"no bag at {path}: give the directory of an episode")
+    if path.is_file() and path.suffix != ".mcap":
+        raise BcError(f"{path} is no bag that can be read: give a rosbag2 directory or an MCAP file")
     files = tuple(sorted(path.glob("*.mcap"))) if path.is_dir() else (path,)
     return path, read_info(path), files
 
@@ -89,6 +87,11 @@ def read_info(path: Path) -> dict[str, Any]:
         raise BcError(f"{file} is not valid JSON ({error}): mend it, or leave this episode out") from error
     if not isinstance(info, dict):
         raise BcError(f"{file} holds no JSON object: mend it, or leave this episode out")
+    topics, pauses = info.get("topics", {}), info.get("pauses", [])
+    if not isinstance(topics, dict) or not all(isinstance(t, dict) and "recorded_name" in t for t in topics.values()):
+        raise BcError(f"{file}: 'topics' is not what the recorder writes: mend it, or leave this episode out")
+    if not isinstance(pauses, list) or not all(isinstance(pause, list) and len(pause) == 2 for pause in pauses):
+        raise BcError(f"{file}: 'pauses' is not what the recorder writes: mend it, or leave this episode out")
     return info
 
 
@@ -118,27 +121,28 @@ def _count_topic(topics: dict[str, Topic], names: dict[str, str], channel: Chann
 
 
 def _open_with_rosbags(path: Path, info: dict[str, Any]) -> Episode:
-    """A bag of another storage, with metadata as it should be."""
-    with Reader(path) as reader:
-        definitions = tuple(
-            (c.msgtype, c.msgdef.data) for c in reader.connections if c.msgdef.format == MessageDefinitionFormat.MSG
-        )
-        names = _relative_names(info)
-        topics = {}
-        for connection in reader.connections:
-            assert isinstance(connection.ext, ConnectionExtRosbag2)
-            name = names.get(connection.topic, connection.topic.lstrip("/"))
-            topics[name] = Topic(name, connection.topic, connection.msgtype, connection.msgcount)
-        start_ns, end_ns = (reader.start_time, reader.end_time) if reader.message_count else (0, 0)
-    files = tuple(sorted(path.glob("*.mcap"))) if path.is_dir() else (path,)
-    return Episode(path, info, topics, _losses(info, topics, {}), False, "", start_ns, end_ns, files, definitions)
+    """A bag of another storage than MCAP (SQLite, compressed files). BcError: it is none, or damaged."""
+    try:
+        with Reader(path) as reader:
+            definitions = tuple(
+                (c.msgtype, c.msgdef.data) for c in reader.connections if c.msgdef.format == MessageDefinitionFormat.MSG
+            )
+            names = _relative_names(info)
+            topics = {}
+            for connection in reader.connections:
+                assert isinstance(connection.ext, ConnectionExtRosbag2)
+                name = names.get(connection.topic, connection.topic.lstrip("/"))
+                topics[name] = Topic(name, connection.topic, connection.msgtype, connection.msgcount)
+            start_ns, end_ns = (reader.start_time, reader.end_time) if reader.message_count else (0, 0)
+    except (ReaderError, FileNotFoundError, AssertionError, ValueError, TypeError, LookupError) as error:
+        raise BcError(
+            f"{path} is no bag that can be read ({error}): give a rosbag2 directory or an MCAP file"
+        ) from error
+    return Episode(path, info, topics, _losses(info, topics, {}), False, "", start_ns, end_ns, (), definitions)
 
 
-def _open_damaged(path: Path, info: dict[str, Any], cause: Exception) -> Episode:
-    """A bag without (valid) index or metadata: read from its beginning."""
-    files = tuple(sorted(path.glob("*.mcap"))) if path.is_dir() else (path,)
-    if not files or (path.is_file() and path.suffix != ".mcap"):
-        raise BcError(f"{path} is no bag that can be read ({cause}): give a rosbag2 directory or an MCAP file")
+def _from_beginning(path: Path, info: dict[str, Any], files: tuple[Path, ...]) -> Episode:
+    """A bag without index or metadata, as far as it is whole: read from its beginning."""
     names = _relative_names(info)
     topics: dict[str, Topic] = {}
     definitions: dict[str, str] = {}
@@ -147,11 +151,13 @@ def _open_damaged(path: Path, info: dict[str, Any], cause: Exception) -> Episode
         for channel_id, channel in found.channels.items():
             _count_topic(topics, names, channel, found.counts.get(channel_id, 0))
             definitions[channel.type_name] = channel.definition
-    lost = _losses(info, topics, {} if info.get("topics") else _counts_in_metadata(path))
-    damage = _describe_damage(surveys, info, sum(lost.values()), cause)
+    has_metadata = path.is_file() or (path / METADATA_FILE).is_file()
+    whole = has_metadata and all(found.complete for found in surveys)
+    lost = _losses(info, topics, {} if whole or info.get("topics") else _counts_in_metadata(path))
+    damage = "" if whole else _describe_damage(surveys, info, sum(lost.values()))
     start_ns = min((found.first_ns for found in surveys if found.counts), default=0)
     end_ns = max((found.last_ns + 1 for found in surveys if found.counts), default=0)
-    return Episode(path, info, topics, lost, True, damage, start_ns, end_ns, files, tuple(definitions.items()))
+    return Episode(path, info, topics, lost, not whole, damage, start_ns, end_ns, files, tuple(definitions.items()))
 
 
 def _relative_names(info: dict[str, Any]) -> dict[str, str]:
@@ -181,14 +187,14 @@ def _counts_in_metadata(path: Path) -> dict[str, int]:
         return {}
 
 
-def _describe_damage(surveys: list[mcap_salvage.Salvage], info: dict[str, Any], lost: int, cause: Exception) -> str:
+def _describe_damage(surveys: list[mcap_salvage.Salvage], info: dict[str, Any], lost: int) -> str:
     broken = [found for found in surveys if not found.complete]
     if broken:
         chunks = sum(found.broken_chunks for found in surveys)
         where = f"{chunks} chunks do not open" if chunks else f"at byte {broken[0].whole_bytes}"
         text = f"cut off or damaged ({where} of {broken[0].total_bytes} bytes)"
     else:
-        text = f"metadata is missing or damaged ({cause})"
+        text = f"{METADATA_FILE} is missing"
     text += f"; {lost} messages are known to be lost"
     if info.get("state") == "recording":
         text += "; the recorder was killed: what came after its last account, up to half a second, is not counted"

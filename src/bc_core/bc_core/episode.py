@@ -114,13 +114,13 @@ class Episode:
         if self._indices:
             source = indexed_messages(self._indices, wanted)
         else:
-            source = self._salvaged(wanted) if self.truncated else self._read_by_rosbags(wanted)
+            source = self._salvaged(wanted) if self._files else self._read_by_rosbags(wanted)
         for recorded_name, received_ns, data in source:
             topic = wanted[recorded_name]
             yield RawMessage(topic.name, received_ns, topic.type_name, data)
 
     def _read_by_rosbags(self, wanted: dict[str, Topic]) -> Iterator[tuple[str, int, bytes]]:
-        """Bags in other storages than MCAP (SQLite, compressed files), and MCAP files without an index."""
+        """Bags in other storages than MCAP (SQLite, compressed files)."""
         try:
             with Reader(self.path) as reader:
                 connections = [c for c in reader.connections if c.topic in wanted]

@@ -44,14 +44,6 @@ class McapIndex:
     chunks: tuple[tuple[int, int, int, int], ...]
 
 
-def ends_properly(path: Path) -> bool:
-    """Whether the file's last bytes are those of a finished MCAP file."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - len(MAGIC)))
-        return file.read() == MAGIC and size > len(MAGIC)
-
-
 def read_index(path: Path) -> McapIndex | None:
     """The summary of a file that ends as MCAP wants it and says where its chunks are; None for any other."""
     if path.stat().st_size < len(MAGIC) * 2 + _FOOTER.size:
