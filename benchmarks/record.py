@@ -230,7 +230,11 @@ def main() -> int:
         os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         rclpy.init()
         bench = Bench(Path(folder), args.cameras)
-        found = {"load": load(bench, args.seconds), "kills": kills(bench, args.kills), "cores": os.cpu_count()}
+        found: dict[str, Any] = {
+            "load": load(bench, args.seconds),
+            "kills": kills(bench, args.kills),
+            "cores": os.cpu_count(),
+        }
         rclpy.try_shutdown()
     print(report(found))
     if args.json:
