@@ -38,6 +38,7 @@ from bc_nodes import qos
 WIDTH, HEIGHT, CAMERA_HZ, JOINT_HZ = 640, 480, 30, 1000
 JOINTS = [f"joint{index}" for index in range(7)]
 PATIENCE = 30.0  # [s]
+SETTLE = 2.0  # [s]; a service that is seen may not see its client yet, and then its answer is lost
 LOSS_LIMIT = 0.5  # [s] of a killed recorder
 
 
@@ -122,6 +123,8 @@ class Bench:
             process.wait()
 
     def start(self) -> Path:
+        self._start.wait_for_service(PATIENCE)
+        time.sleep(SETTLE)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self._start.wait_for_service(1.0):

@@ -77,7 +77,7 @@ class DataConfig:
 
     sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
     the reference stands, and rows past it are trained as standing. weights: how often frames are drawn, by who acted.
-    cut_idle [s]: frames are left out where the command has stood still for at least so long (bc_core.idle); 0: none are.
+    cut_idle [s]: frames are left out where the command has stood still for so long and longer (bc_core.idle); 0: none.
     """
 
     sources: tuple[str, ...]
