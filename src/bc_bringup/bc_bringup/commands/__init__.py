@@ -5,9 +5,9 @@ Heavy imports (rclpy, torch, mujoco) belong into the functions: `bcros --help` m
 
 from types import ModuleType
 
-from bc_bringup.commands import collect, convert, dagger, demo, doctor, inspect, launch, repair, rollout, train
+from bc_bringup.commands import collect, convert, dagger, demo, doctor, inspect, launch, repair, replay, rollout, train
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
-    "dagger": dagger, "inspect": inspect, "repair": repair, "convert": convert,
+    "dagger": dagger, "inspect": inspect, "repair": repair, "replay": replay, "convert": convert,
 }  # fmt: skip

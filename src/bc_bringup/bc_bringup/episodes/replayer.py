@@ -1,0 +1,126 @@
+"""Plays rows through the arbiter as PLANNER: asks for the mode, sends chunks ahead of their time, heeds the answers."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from bc_core.chunks import ActionChunk, Array
+from bc_core.contract import Contract
+from bc_core.errors import BcError
+from bc_core.replay import as_chunks, plan
+from bc_msgs.msg import ActionChunk as ActionChunkMsg
+from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
+from bc_msgs.srv import ChangeMode
+from bc_nodes import qos
+from bc_nodes.convert import chunk_to_msg
+
+_PATIENCE = 10.0  # [s]
+_LEAD_NS = 500_000_000  # a chunk is sent so long before its first row is due
+_BEGIN_NS = 200_000_000  # from the grant to the first row
+
+
+class Replayer:
+    """check: called all the time; raises to end the replay (a signal)."""
+
+    def __init__(self, namespace: str, check: Callable[[], None]) -> None:
+        self._check = check
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self._node = Node("replay", namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._state: ControllerState | None = None
+        self._mode: ControlMode | None = None
+        self._refusal = ""
+        self._producer_id = secrets.randbits(63)
+        self._publisher = self._node.create_publisher(ActionChunkMsg, "command/planner", qos.COMMAND)
+        self._node.create_subscription(ControllerState, "controller/state", self._on_state, qos.STATE)
+        self._node.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
+        self._node.create_subscription(ChunkAck, "controller/ack", self._on_ack, qos.EVENT)
+        self._change_mode = self._node.create_client(ChangeMode, "controller/change_mode")
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def play(self, runs: list[Array], contract: Contract, speed: float) -> float:
+        """Lead up to the first row and follow all; returns how long it took [s]. BcError: refused, or taken over."""
+        self._until(lambda: bool(self._state and self._mode), "a message on 'controller/state' and 'controller/mode'")
+        self._until(
+            lambda: self._publisher.get_subscription_count() > 0, "a controller that listens to 'command/planner'"
+        )
+        rows = plan(self._reference(contract), runs, contract.grid, speed)
+        epoch = self._grant()
+        now = self._now_ns()
+        chunks = as_chunks(rows, contract.groups, contract.grid, now + _BEGIN_NS, self._producer_id, epoch)
+        for chunk in chunks:
+            self._until(lambda due=chunk.stamp_ns - _LEAD_NS: self._now_ns() >= due, "time", chunk, epoch)  # type: ignore[misc]
+            self._publisher.publish(chunk_to_msg(chunk))
+        last = chunks[-1]
+        self._until(lambda: self._now_ns() > last.end_ns, "time", last, epoch)
+        self._until(lambda: self._mode is not None and self._mode.mode == ControlMode.HOLD, "the controller's HOLD")
+        return len(rows) * contract.grid.dt
+
+    def _reference(self, contract: Contract) -> Array:
+        """Where the reference stands, in the order of the contract's columns."""
+        state = self._state
+        assert state is not None
+        known = dict(zip(state.joint_names, state.position_reference, strict=True))
+        values = []
+        for group in contract.groups:
+            for name in group.names:
+                if name not in known and len(group.names) > 1:
+                    raise BcError(f"the controller has no joint '{name}' that the bag commands: replay it on its robot")
+                values.append(known.get(name, state.gripper_reference))
+        return np.array(values)
+
+    def _grant(self) -> int:
+        """Ask for PLANNER; returns the epoch."""
+        if not self._change_mode.wait_for_service(_PATIENCE):
+            raise BcError(f"nobody serves '{self._change_mode.srv_name}': start the controller first")
+        future = self._change_mode.call_async(ChangeMode.Request(request=ChangeMode.Request.GRANT, reason="replay"))
+        self._until(future.done, "an answer of 'controller/change_mode'")
+        answer: Any = future.result()
+        if not answer.success:
+            raise BcError(f"the controller refuses to be driven by a replay: {answer.message}")
+        return int(answer.epoch)
+
+    def _until(
+        self, condition: Callable[[], bool], what: str, chunk: ActionChunk | None = None, epoch: int | None = None
+    ) -> None:
+        """Spin until a condition holds. BcError: it takes too long; during the replay: it was ended, or refused."""
+        patience = _PATIENCE + (0.0 if chunk is None else max(0.0, (chunk.end_ns - self._now_ns()) / 1e9))
+        deadline = time.monotonic() + patience
+        while not condition():
+            self._check()
+            self._executor.spin_once(timeout_sec=0.01)
+            if self._refusal:
+                raise BcError(f"the controller refused a chunk of the replay: {self._refusal}")
+            mode = self._mode
+            if epoch is not None and mode is not None and mode.epoch > epoch and chunk is not None:
+                ending = chunk.release and self._now_ns() >= chunk.end_ns - chunk.dt_ns
+                if ending and mode.mode == ControlMode.HOLD:
+                    return
+                raise BcError(f"the replay was ended: {mode.reason}")
+            if time.monotonic() > deadline:
+                raise BcError(f"{what} did not come within {patience:.0f} s: see the controller's log")
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _on_state(self, message: ControllerState) -> None:
+        self._state = message
+
+    def _on_mode(self, message: ControlMode) -> None:
+        self._mode = message
+
+    def _on_ack(self, message: ChunkAck) -> None:
+        if message.producer_id == self._producer_id and message.verdict == ChunkAck.REFUSED:
+            self._refusal = message.detail or f"reason {message.reason}"
