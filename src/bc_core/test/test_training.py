@@ -19,6 +19,7 @@ from bc_core.mask import Mask
 from bc_core.policies.config import OptimiserConfig, TrainConfig
 from bc_core.schema import Section
 from bc_core.training import train
+from bc_core.training.data import new_policy, read_episodes, training_set
 from bc_core.training.optimise import learning_rate_factor
 
 CONFIG = Path(__file__).parents[3] / "config" / "policies" / "flow.yaml"
@@ -165,6 +166,26 @@ def test_nothing_to_train_on(contract: Contract, new_recording: NewRecording, tm
     document["data"]["sources"] = ["policy"]
     with pytest.raises(BcError, match="no frame at which policy commanded"):
         train([bags], contract, document, tmp_path / "policy")
+
+
+def test_idle_stretches_are_left_out_where_asked_for(contract: Contract, new_recording: NewRecording) -> None:
+    recording = new_recording(0)
+    t, start = contract.grid.time, 1000
+    for tick in range(40):
+        recording.joints(t(start + tick), np.zeros(7), 0.04)
+    rows = np.zeros((40, 8))
+    rows[20:, 0] = 0.01 * np.arange(20)  # stands for a second, then moves
+    recording.mode(t(start), HUMAN, 2)
+    recording.chunk("human", 1, t(start), rows, in_force=t(start))
+    path = recording.close()
+    sizes = []
+    for cut_idle in (0.0, 0.5, 2.0):
+        document = settings()
+        document["data"]["cut_idle"] = cut_idle
+        config = TrainConfig.from_document(document, "test")
+        episodes, _ = read_episodes([path], contract, config)
+        sizes.append(len(training_set(episodes, new_policy(episodes, contract, config), config.data)))
+    assert sizes == [40, 20, 40]  # the command stands still at ticks 0 to 19
 
 
 def test_camera_training(contract: Contract, new_recording: NewRecording, tmp_path: Path) -> None:
