@@ -63,9 +63,7 @@ class ChunkScheduler(BcLifecycleNode):
         self._grid, self._groups = contract.grid, contract.groups
         strategy = choose(self.value("strategy"), self.value("checkpoint"), header.masks)
         if strategy.chaining is Chaining.AVERAGE:
-            raise BcError(
-                f"strategy '{strategy.name}' is for the benchmark: the controller follows one chunk at a time"
-            )
+            raise BcError(f"strategy '{strategy.name}' averages chunks, but the controller follows one: choose another")
         tuning = {name: self.value(name) for name, _, _ in TUNABLE}
         config = SchedulerConfig(
             strategy=strategy,
