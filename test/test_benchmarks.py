@@ -107,6 +107,14 @@ def test_an_estimator_is_told_each_delay_after_it_happened() -> None:
     assert len(told) >= rollout.measures.chunks - 1
 
 
+def test_an_estimate_that_does_not_fit_is_cut_and_starves_nobody() -> None:
+    waiting = delays.constant(2, 40, 2)
+    actions, rollout = executed("rtc", waiting, estimators=[WindowMax(9, 50) for _ in range(2)])
+    assert rollout.measures.starved == 0
+    torch.testing.assert_close(actions, torch.arange(30.0).expand(2, 30) / 100.0)
+    assert int(rollout.interval.max()) == HORIZON // 2
+
+
 def test_episodes_do_not_depend_on_the_strategy() -> None:
     """Pairs are pairs: the same start and the same noise, whatever drives."""
     task = TASKS["catch"]

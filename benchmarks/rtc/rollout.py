@@ -128,9 +128,11 @@ class Rollout:
         self._deliver(index, tick, delay, expected, chunk, foresees)
 
     def _estimate(self, index: Tensor, truth: Tensor) -> Tensor:
+        """d_hat; what does not fit is cut, as the scheduler does: d <= s <= H - d."""
         if self.estimators is None:
             return truth
-        return torch.tensor([self.estimators[i].estimate for i in index.tolist()])
+        largest = self.arm.horizon // 2
+        return torch.tensor([min(self.estimators[i].estimate, largest) for i in index.tolist()])
 
     def _splice(self, index: Tensor, executed: Tensor, left: Tensor, expected: Tensor) -> Splice:
         """The rows not yet executed. Frozen are as many as are expected to run out meanwhile, and exist, and fit."""
