@@ -11,9 +11,10 @@ from bc_bringup.virtual.episodes import HAND_ID, VirtualEpisodes, make_episodes
 from bc_bringup.virtual.sources import PolicySource
 from bc_controllers import load_robot
 from bc_core.contract import Contract
-from bc_core.cycle import SchedulerConfig, Strategy
+from bc_core.cycle import SchedulerConfig
 from bc_core.delay import make_estimator
 from bc_core.scheduler import Scheduler
+from bc_core.strategies.registry import STRATEGIES
 from bc_msgs.msg import ControlMode
 from bc_sim.simulation import Simulation
 from bc_sim.task_config import load_task
@@ -41,7 +42,7 @@ def episodes(give_back: bool) -> tuple[VirtualEpisodes, InterveningDevice]:
         seed=0,
     )
     scheduler = Scheduler(
-        SchedulerConfig(Strategy.RTC, HORIZON, s_min=5),
+        SchedulerConfig(STRATEGIES["rtc"], HORIZON, s_min=5),
         contract.grid,
         make_estimator("quantile", 6, 20, 0.9),
         contract.groups,
