@@ -1,14 +1,19 @@
 """A robot that a policy drives and hands take over, in virtual time and with physics."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import rclpy
+from domain_coordinator import domain_id
 
 from bc_bringup.virtual.cell import VirtualCell, observe
 from bc_bringup.virtual.joystick import VirtualJoystick
+from bc_bringup.virtual.operator import Operator, drifting_policy
 from bc_bringup.virtual.sources import HandSource, PolicySource
 from bc_controllers import Ack, Robot, load_robot
 from bc_core.contract import Contract
@@ -122,3 +127,25 @@ def make_rig(seed: int = 0) -> Rig:
     )
     rig = Rig(robot, cell, contract, rng, policy, lambda: float(rng.uniform(0.15, 0.25)))
     return rig
+
+
+@contextmanager
+def launched(folder: Path, launch: str, device: str) -> Iterator[Operator]:
+    """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy."""
+    rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
+    before = os.environ.get("ROS_DOMAIN_ID")
+    with domain_id() as domain:
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        checkpoint = drifting_policy(
+            CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
+        )
+        rig = Operator(folder, launch, checkpoint=str(checkpoint), device=device, directory=str(folder / "episodes"))
+        try:
+            rig.wait_until_active()
+            yield rig
+        finally:
+            rig.close()
+            rclpy.try_shutdown()
+            os.environ.pop("ROS_DOMAIN_ID")
+            if before is not None:
+                os.environ["ROS_DOMAIN_ID"] = before

@@ -3,30 +3,24 @@
 What depends on exact times is tested in virtual time beside this; here the nodes are the real ones.
 """
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
-from domain_coordinator import domain_id
 from sensor_msgs.msg import Joy
 
 from bc_bringup import resources
-from bc_bringup.virtual.operator import DEAD_MAN, RESET, RESUME, STOP, Operator, drifting_policy
+from bc_bringup.virtual.operator import DEAD_MAN, RESET, RESUME, STOP, Operator
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
-from bc_core.dagger.labels import interventions, parts
 from bc_core.dataset import read_episode
 from bc_msgs.msg import ChunkAck, ControlMode, EpisodeOutcome
-from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
-from takeover_rig import CONFIG
+from takeover_rig import CONFIG, launched
 
 HOLD, POLICY, HUMAN, STOPPED = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN, ControlMode.STOPPED
 UP = {"a4": 0.4}
@@ -36,27 +30,6 @@ UP = {"a4": 0.4}
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     with launched(tmp_path_factory.mktemp("takeover"), "rollout", "joy") as rig:
         yield rig
-
-
-@contextmanager
-def launched(folder: Path, launch: str, device: str) -> Iterator[Operator]:
-    """A launch file with a policy that drifts, in a domain of its own."""
-    before = os.environ.get("ROS_DOMAIN_ID")
-    with domain_id() as domain:
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
-        checkpoint = drifting_policy(
-            CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
-        )
-        rig = Operator(folder, launch, checkpoint=str(checkpoint), device=device, directory=str(folder / "episodes"))
-        try:
-            rig.wait_until_active()
-            yield rig
-        finally:
-            rig.close()
-            rclpy.shutdown()
-            os.environ.pop("ROS_DOMAIN_ID")
-            if before is not None:
-                os.environ["ROS_DOMAIN_ID"] = before
 
 
 @pytest.fixture
@@ -231,21 +204,3 @@ def test_labels_equal_the_true_intervals_to_the_tick(graph: Operator) -> None:
     assert compared > len(ticks.mode)
     human = np.flatnonzero(ticks.source == "human")
     assert len(human) > 25 and np.count_nonzero(np.diff(human) > 1) == 1  # two interventions
-
-
-def test_the_scripted_operator_corrects_and_resumes_under_the_dagger_launch_file(tmp_path: Path) -> None:
-    with launched(tmp_path, "dagger", "intervening") as graph:
-        path = Path(graph.start_episode(seed=2))
-        graph.call(ChangeMode, "controller/change_mode", request=ChangeMode.Request.RESUME)
-        graph.until_mode(POLICY)
-        graph.modes[:] = graph.modes[-1:]
-        graph.until(lambda: HUMAN in [m.mode for m in graph.modes])
-        graph.until(lambda: graph.modes[-1].mode == POLICY or (graph.mode == HOLD and graph.task_decided))
-        graph.stop_episode(EpisodeOutcome.SUCCESS)
-    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
-    ticks = read_episode(path, contract, ("arm",), 1)
-    found = interventions(ticks)
-    assert found and found[0].ticks > 10
-    label = parts(ticks, before=4)
-    first = found[0].first - ticks.first_tick
-    assert set(label[first - 4 : first]) <= {"before", ""} and "before" in label[first - 6 : first]

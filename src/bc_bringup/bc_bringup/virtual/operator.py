@@ -54,9 +54,10 @@ class Operator:
 
     def __init__(self, folder: Path, launch: str, **arguments: str) -> None:
         command = ["bcros", "launch", launch, *(f"{key}:={value}" for key, value in arguments.items())]
+        self._log = folder / "launch.log"
         self.process = subprocess.Popen(
             [*command, "--log-dir", str(folder / "logs")],
-            stdout=(folder / "launch.log").open("w"),
+            stdout=self._log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -151,7 +152,7 @@ class Operator:
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert self.process.poll() is None, "the graph has ended"
+            assert self.process.poll() is None, f"the graph has ended:\n{self._log.read_text()[-2000:]}"
             assert time.monotonic() < deadline, f"what was waited for did not come; mode is {self.mode}"
             self._executor.spin_once(timeout_sec=0.02)
 
