@@ -97,7 +97,7 @@ def test_an_unplugged_joystick_holds(driven: Operator) -> None:
     assert graph.modes[-1].reason == "released"
 
 
-def test_a_press_that_outlives_a_reset_takes_over_at_the_new_place(driven: Operator) -> None:
+def test_a_press_during_a_reset_does_not_move_the_robot_to_where_it_was(driven: Operator) -> None:
     graph = driven
     graph.press(DEAD_MAN, **UP)
     graph.until_mode(HUMAN)
@@ -108,6 +108,8 @@ def test_a_press_that_outlives_a_reset_takes_over_at_the_new_place(driven: Opera
     )  # still pressed: taken over at the new place
     taken = graph.modes[-1].epoch
     graph.until(lambda: any(a.source == "human" and a.mode_epoch == taken and a.verdict == 1 for a in graph.acks))
+    first = next(a for a in graph.acks if a.source == "human" and a.mode_epoch == taken and a.verdict == 1)
+    assert first.raw_jump < 0.02
 
 
 def test_of_two_devices_one_keeps_the_lease_and_killing_its_node_holds(driven: Operator, tmp_path: Path) -> None:

@@ -121,8 +121,9 @@ class ChunkScheduler(BcLifecycleNode):
         self._scheduler.on_mode(policy=msg.mode == ControlMode.POLICY and self.active, epoch=msg.epoch)
 
     def _on_tick(self, tick: int) -> None:
-        if self._reference is None:
-            return
+        epoch = self._scheduler.epoch
+        if self._reference is None or (epoch is not None and self._reference.mode_epoch != epoch):
+            return  # where the robot stood in another epoch says nothing: a reset may have put it elsewhere
         starved_before = self._scheduler.counters.starved_ticks
         request = self._scheduler.on_tick(tick, reference_row(self._reference, self._groups))
         if request is not None:

@@ -61,6 +61,7 @@ class Robot(Node):
     def __init__(self) -> None:
         super().__init__("robot")
         self.mute = False
+        self.state_epoch = 0
         self.sent: list[JointState] = []
         self.chunks: list[ActionChunk] = []
         self.manifests: list[FrameManifest] = []
@@ -79,12 +80,15 @@ class Robot(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         self.create_timer(0.01, self._send)
 
-    def mode(self, mode: int, epoch: int) -> None:
+    def mode(self, mode: int, epoch: int, told_by_state: bool = True) -> None:
+        """Change mode; told_by_state: the states say so, too."""
+        if told_by_state:
+            self.state_epoch = epoch
         self._mode.publish(ControlMode(mode=mode, epoch=epoch))
 
     def _send(self) -> None:
         stamp = self.get_clock().now().to_msg()
-        state = ControllerState(joint_names=JOINTS, position_reference=self.position)
+        state = ControllerState(joint_names=JOINTS, position_reference=self.position, mode_epoch=self.state_epoch)
         state.header.stamp = stamp
         self._state.publish(state)
         if not self.mute:
@@ -225,6 +229,22 @@ def test_out_of_policy_mode_nothing_is_commanded(graph: Graph) -> None:
     asked_after = robot.get_clock().now().nanoseconds + 200_000_000
     graph.until(lambda: robot.get_clock().now().nanoseconds > asked_after + 500_000_000)
     assert all(to_ns(msg.header.stamp) < asked_after for msg in robot.chunks)
+
+
+def test_a_reference_of_another_epoch_is_no_prefix(graph: Graph) -> None:
+    """A reset changes epoch and place at once; the mode message may come before the first state that tells of it."""
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2, told_by_state=False)
+    asked_after = robot.get_clock().now().nanoseconds + 500_000_000
+    graph.until(lambda: robot.get_clock().now().nanoseconds > asked_after)
+    assert not robot.chunks
+    robot.position = [0.5, -0.1]
+    robot.state_epoch = 2
+    graph.until(lambda: bool(robot.chunks))
+    first = chunk_from_msg(robot.chunks[0])
+    np.testing.assert_array_equal(first.actions[: first.frozen], [robot.position] * first.frozen)
 
 
 def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:

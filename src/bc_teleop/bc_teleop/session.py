@@ -159,7 +159,7 @@ class TeleopSession:
 
     def _blocked(self, now_ns: int, reference: Reference | None) -> str:
         if reference is None:
-            return "no controller state yet: is the controller running?"
+            return "no controller state since the last HOLD: is the controller running?"
         age = (now_ns - reference.stamp_ns) / NANOSECONDS
         if abs(age) > self._config.max_age:
             return f"controller state is {age:.3f} s old (limit {self._config.max_age} s): is the controller running?"

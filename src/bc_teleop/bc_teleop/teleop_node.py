@@ -58,7 +58,7 @@ class TeleopNode(BcLifecycleNode):
         self._task: TaskState | None = None
         self._recording = False
         self._tick_ns = 0
-        self._held_ns: int | None = None
+        self._hold_ns = 0  # stamp of the newest HOLD
         self._joy: JoyDevice | None = None
         self._feedback = Feedback()
         self._keyboard: tuple[KeyboardDevice, Terminal] | None = None
@@ -140,6 +140,8 @@ class TeleopNode(BcLifecycleNode):
 
     def _on_mode(self, msg: ControlMode) -> None:
         self._mode = msg
+        if msg.mode == ControlMode.HOLD:
+            self._hold_ns = to_ns(msg.header.stamp)
 
     def _on_odometry(self, msg: Odometry) -> None:
         self._odometry = msg
@@ -222,7 +224,8 @@ class TeleopNode(BcLifecycleNode):
         self._send(now_ns, command)
 
     def _send(self, now_ns: int, command: DeviceCommand) -> None:
-        reference = None if self._state is None else reference_view(self._state, self._mode, self._groups)
+        state, mode = self._state, self._mode
+        reference = None if state is None else reference_view(state, mode, self._hold_ns, self._groups)
         chunk = self.session.step(now_ns, command, reference)
         if chunk is not None:
             self._commands.publish(chunk_to_msg(chunk))

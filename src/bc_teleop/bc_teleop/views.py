@@ -34,12 +34,18 @@ def task_view(msg: TaskState) -> TaskView:
     return TaskView(msg.task, msg.seed, msg.elapsed, msg.success, msg.failure)
 
 
-def reference_view(state: ControllerState, mode: ControlMode | None, groups: tuple[ActionGroup, ...]) -> Reference:
+def reference_view(
+    state: ControllerState, mode: ControlMode | None, hold_ns: int, groups: tuple[ActionGroup, ...]
+) -> Reference | None:
     """The controller's reference, its joints in the order of the contract's arm. BcError: a joint is not reported.
 
-    mode: the newest mode message, which may know of a change that no state message has told yet.
+    mode: the newest mode message, which may know of a change that no state message has told yet. hold_ns: stamp of the
+    newest HOLD. A reset puts the robot elsewhere and gives HOLD, so joints from before it must not be told with an
+    epoch from after it: None until a state comes that is as new.
     """
     newest = mode if mode is not None and to_ns(mode.header.stamp) > to_ns(state.header.stamp) else None
+    if newest is not None and newest.mode != ControlMode.STOPPED and to_ns(state.header.stamp) < hold_ns:
+        return None
     mode_now = newest.mode if newest is not None else state.mode
     arm = next(group for group in groups if group.space == Space.JOINT_POSITION)
     reported = list(state.joint_names)
