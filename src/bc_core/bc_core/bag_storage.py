@@ -56,10 +56,6 @@ class BagStorage:
         self._checkpoint = self._mark()
 
     @property
-    def bytes_on_disk(self) -> int:
-        return self._checkpoint.bytes
-
-    @property
     def counts(self) -> dict[str, int]:
         """Messages written per topic, those since the last checkpoint included."""
         return {topic: self._writer.counts[connection.id] for topic, connection in self._connections.items()}
@@ -101,7 +97,8 @@ class BagStorage:
             writer.counts[connection.id] = mcap.channel_stats[connection.id] = count
         self._abandon_buffer()
         os.truncate(mcap.path, kept.bytes)
-        mcap.bio = mcap.path.open("ab")  # appends where the file was cut
+        mcap.bio = mcap.path.open("r+b")  # not for appending only: the checksum of a chunk is written back into it
+        mcap.bio.seek(0, os.SEEK_END)
         del mcap.chunks[kept.chunks :]
         mcap.chunk = PendingChunk(2**63 - 1, 0, BytesIO(), defaultdict(list))
         mcap.message_start_time = writer.min_timestamp = kept.first_ns

@@ -20,27 +20,6 @@ class DelayEstimator(Protocol):
         """Predicted delay of the next chunk [ticks], >= 1."""
 
 
-class WindowMax:
-    """The largest of the last `window` delays (Algorithm 1 of arXiv 2506.07339: a queue of maxlen b, first [d_init]).
-
-    Being a sliding maximum it forgets: one slow inference raises the estimate for `window` chunks and no longer.
-    """
-
-    def __init__(self, initial: int, window: int) -> None:
-        if initial < 1 or window < 1:
-            raise ValueError(f"initial delay and window must be at least 1 tick, got {initial} and {window}")
-        self._delays: deque[int] = deque([initial], maxlen=window)
-
-    def observe(self, delay: int) -> None:
-        if delay < 0:
-            raise ValueError(f"a chunk cannot take effect before its observation: delay {delay} ticks")
-        self._delays.append(delay)
-
-    @property
-    def estimate(self) -> int:
-        return max(1, max(self._delays))
-
-
 class Quantile:
     """A quantile of the last `window` delays: a rare spike is taken as it comes instead of prepared for all the time.
 
@@ -65,6 +44,16 @@ class Quantile:
     @property
     def estimate(self) -> int:
         return max(1, int(np.quantile(self._delays, self._quantile, method="inverted_cdf")))
+
+
+class WindowMax(Quantile):
+    """The largest of the last `window` delays (Algorithm 1 of arXiv 2506.07339: a queue of maxlen b, first [d_init]).
+
+    Being a sliding maximum it forgets: one slow inference raises the estimate for `window` chunks and no longer.
+    """
+
+    def __init__(self, initial: int, window: int) -> None:
+        super().__init__(initial, window, quantile=1.0)
 
 
 class JacobsonKarels:
