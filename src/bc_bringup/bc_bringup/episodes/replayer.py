@@ -61,10 +61,9 @@ class Replayer:
         now = self._now_ns()
         chunks = as_chunks(rows, contract.groups, contract.grid, now + _BEGIN_NS, self._producer_id, epoch)
         for chunk in chunks:
-            self._until(lambda due=chunk.stamp_ns - _LEAD_NS: self._now_ns() >= due, "time", chunk, epoch)  # type: ignore[misc]
+            self._until_time(chunk.stamp_ns - _LEAD_NS, chunk, epoch)
             self._publisher.publish(chunk_to_msg(chunk))
-        last = chunks[-1]
-        self._until(lambda: self._now_ns() > last.end_ns, "time", last, epoch)
+        self._until_time(chunks[-1].end_ns + 1, chunks[-1], epoch)
         self._until(lambda: self._mode is not None and self._mode.mode == ControlMode.HOLD, "the controller's HOLD")
         return len(rows) * contract.grid.dt
 
@@ -111,6 +110,9 @@ class Replayer:
                 raise BcError(f"the replay was ended: {mode.reason}")
             if time.monotonic() > deadline:
                 raise BcError(f"{what} did not come within {patience:.0f} s: see the controller's log")
+
+    def _until_time(self, time_ns: int, chunk: ActionChunk, epoch: int) -> None:
+        self._until(lambda: self._now_ns() >= time_ns, "time", chunk, epoch)
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
