@@ -182,9 +182,25 @@ def check_real_time() -> Iterator[Finding]:
     memory = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
     allowed = is_root or memory == resource.RLIM_INFINITY
     yield _found(group, "locked memory", allowed, "unlimited" if allowed else f"{memory} bytes", limits, optional=True)
+    yield from _check_timer(group)
     sticks = sorted(str(path) for path in Path("/dev/input").glob("js*"))
     remedy = "plug one in for device:=joy (and run joy's joy_node)"
     yield _found("devices", "joystick", bool(sticks), ", ".join(sticks) or "none", remedy, optional=True)
+
+
+def _check_timer(group: str) -> Iterator[Finding]:
+    """A second of the control loop's wake-ups, with nothing to do in them."""
+    if importlib.util.find_spec("bc_sim") is None:
+        return
+    from bc_sim._plant import timer_lateness
+
+    timer = timer_lateness(1.0)
+    share = 1 - timer.late_over_1ms / timer.periods
+    yield _found(
+        group, "1 kHz timer", share >= 0.999,
+        f"{share:.2%} of the periods at most 1 ms late, worst {timer.late_max_us / 1000:.1f} ms ({timer.scheduling})",
+        "end what else runs; a virtual machine whose host is busy cannot do better", optional=True,
+    )  # fmt: skip
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

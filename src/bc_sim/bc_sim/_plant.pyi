@@ -107,3 +107,18 @@ class Plant:
 
     def status(self) -> PlantStatus: ...
     def reset_statistics(self) -> None: ...
+
+class TimerLateness:
+    """Times of a thread that wakes up every millisecond and does nothing."""
+
+    periods: int
+    late_over_1ms: int  # periods that began more than 1 ms late
+    late_p99_us: float
+    late_max_us: float
+    scheduling: str  # "fifo 80" or why not
+
+def timer_lateness(seconds: float, priority: int = 80) -> TimerLateness:
+    """How late a thread of the control loop's priority is on this machine though it has nothing to do.
+
+    No control loop here can be more punctual. Blocks for `seconds`.
+    """

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "plant.hpp"
+#include "realtime.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -112,10 +113,23 @@ void bind_plant(nb::module_& m) {
       .def("reset_statistics", &Plant::reset_statistics);
 }
 
+void bind_timer(nb::module_& m) {
+  using bc_sim::TimerLateness;
+  nb::class_<TimerLateness>(m, "TimerLateness")
+      .def_ro("periods", &TimerLateness::periods)
+      .def_ro("late_over_1ms", &TimerLateness::late_over_1ms)
+      .def_ro("late_p99_us", &TimerLateness::late_p99_us)
+      .def_ro("late_max_us", &TimerLateness::late_max_us)
+      .def_ro("scheduling", &TimerLateness::scheduling);
+  m.def("timer_lateness", &bc_sim::timer_lateness, "seconds"_a, "priority"_a = 80,
+        nb::call_guard<nb::gil_scoped_release>());
+}
+
 }  // namespace
 
 NB_MODULE(_plant, m) {
   nb::module_::import_("bc_controllers");  // registers the type of Controller
   bind_values(m);
   bind_plant(m);
+  bind_timer(m);
 }

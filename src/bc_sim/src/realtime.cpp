@@ -10,6 +10,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
+
+#include "bc_controllers/statistics.hpp"
 
 namespace bc_sim {
 
@@ -47,6 +50,27 @@ std::string raise_priority(int priority) {
   const int error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters);
   if (error == 0) return "fifo " + std::to_string(priority);
   return "normal (SCHED_FIFO " + std::to_string(priority) + " refused: " + std::strerror(error) + ")";
+}
+
+TimerLateness timer_lateness(double seconds, int priority) {
+  constexpr std::int64_t kPeriod = 1'000'000;
+  bc::DurationHistogram late;
+  TimerLateness found;
+  std::thread thread([&] {
+    found.scheduling = raise_priority(priority);
+    std::int64_t deadline = steady_now() + kPeriod;
+    const std::int64_t end = deadline + static_cast<std::int64_t>(seconds * static_cast<double>(kSecond));
+    for (; deadline < end; deadline += kPeriod) {
+      sleep_until(deadline);
+      late.add(steady_now() - deadline);
+    }
+  });
+  thread.join();
+  found.periods = late.count();
+  found.late_over_1ms = late.count_over_1ms();
+  found.late_p99_us = late.quantile_us(0.99);
+  found.late_max_us = late.maximum_us();
+  return found;
 }
 
 std::string lock_memory() {

@@ -15,7 +15,7 @@ from bc_core.chunks import ActionChunk, ActionGroup, Space
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_sim import scene as scenes
-from bc_sim._plant import Plant
+from bc_sim._plant import Plant, timer_lateness
 from bc_sim.task import ConveyorPick
 from bc_sim.task_config import TaskConfig
 
@@ -229,6 +229,14 @@ def test_real_time_runs_resets_and_stops(rig: Rig) -> None:
     rig.plant.advance(10)  # the same plant goes on in lock step
     assert rig.plant.status().periods == periods + 10
     assert len(rig.plant.samples()) > 0
+
+
+def test_the_machine_s_own_lateness_is_counted_per_period() -> None:
+    timer = timer_lateness(0.05)
+    assert timer.periods == 50
+    assert timer.late_over_1ms <= timer.periods
+    assert timer.late_max_us >= timer.late_p99_us > 0
+    assert timer.scheduling.startswith(("fifo 80", "normal (SCHED_FIFO 80 refused"))
 
 
 def wait_for(poll: Callable[[], Any], seconds: float = 30.0) -> Any:

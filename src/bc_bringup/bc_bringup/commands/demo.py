@@ -4,6 +4,7 @@ What a run has finished is on disk; a second run goes on from there. config/demo
 """
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from bc_bringup.commands.common import Setup, add_setup_arguments, setup_of
 from bc_bringup.episodes import records
 from bc_core.errors import BcError
 from bc_core.schema import Section
+
+TIMER_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     setup = setup_of(args)
     collect.collect(setup, root / "episodes", size.episodes)
     checkpoint = train_if_needed(root, size, setup)
+    measure_timer(root / "timer.json")
     for mode in rollout.MODES:
         rollout.rollout(setup, checkpoint, root / "rollout", mode, size.trials)
     report = write_report(root, root, lambda sequence, description: track(description, sequence))
@@ -72,6 +76,18 @@ def default_root(size: Size) -> Path:
         return root
     print(f"{root} holds a longer run and is left alone")
     return Path("out/demo-quick")
+
+
+def measure_timer(file: Path) -> None:
+    """How punctual this machine is for a thread that does nothing, once per run: what a late control loop is to be
+    judged by."""
+    if file.exists():
+        return
+    from bc_sim._plant import timer_lateness
+
+    timer = timer_lateness(TIMER_SECONDS)
+    keys = ("periods", "late_over_1ms", "late_p99_us", "late_max_us", "scheduling")
+    file.write_text(json.dumps({key: getattr(timer, key) for key in keys}, indent=2) + "\n")
 
 
 def train_if_needed(root: Path, size: Size, setup: Setup) -> Path:

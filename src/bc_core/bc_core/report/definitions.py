@@ -42,6 +42,9 @@ controller.late_over_1ms: periods that began more than 1 ms late, sum.
 controller.periods: control periods, sum.
 controller.on_time_share: share of periods that began at most 1 ms late.
 controller.update_us_p50, controller.update_us_p99: duration of one controller update, highest of all starts.
+controller.timer_on_time_share, controller.timer_late_max_us: the same of a thread of the control loop's priority that
+  wakes up every millisecond and does nothing, measured before the roll-outs on the idle machine: what this machine
+  allows.
 controller.starts: how often the controller was started.
 realtime_factor: control time over wall time in the same statuses, lowest.
 starved_ticks.MODE: ticks in mode POLICY at which the chunk in force had no row left, sum over trials, from chunks,

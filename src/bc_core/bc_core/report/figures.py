@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise, zip_longest
 from typing import Any
@@ -18,9 +18,16 @@ from bc_core.report.trials import MODES, Demonstrations, Rollouts, Trial
 
 
 def figures(
-    rollouts: Rollouts, demonstrations: Demonstrations, train_seconds: float | None, commit: str | None
+    rollouts: Rollouts,
+    demonstrations: Demonstrations,
+    train_seconds: float | None,
+    commit: str | None,
+    timer: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Everything in report.json; plain dicts, lists, numbers and strings. Figures that were not measured are None."""
+    """Everything in report.json; plain dicts, lists, numbers and strings. Figures that were not measured are None.
+
+    timer: periods, late_over_1ms and late_max_us of a thread that did nothing (root/timer.json), if it was measured.
+    """
     run = {mode: trials for mode, trials in rollouts.trials.items() if trials}
     by_mode = {
         mode: [c for trial in trials for c in changes(trial.recording, trial.grid)] for mode, trials in run.items()
@@ -32,7 +39,7 @@ def figures(
         "delay_ticks": delay_figures(by_mode.get("rtc", [])),
         "raw_jump": _per_mode({mode: jump_figures(found) for mode, found in by_mode.items()})
         | {"demonstrations_step_p99": quantile(demonstrations.steps, 0.99)},
-        "controller": controller,
+        "controller": controller | timer_figures(timer),
         "realtime_factor": realtime_factor,
         "starved_ticks": _sum(run, lambda trial: starved_ticks(trial.recording, trial.grid)),
         "episodes": demonstrations.episodes,
@@ -105,6 +112,14 @@ def controller_figures(recordings: Sequence[Recording]) -> tuple[dict[str, Any],
         "starts": len(last),
     }
     return controller, min(status["realtime_factor"] for status in last)
+
+
+def timer_figures(timer: Mapping[str, float] | None) -> dict[str, Any]:
+    """`controller.timer_*`: how punctual this machine is for a thread that does nothing."""
+    if not timer or not timer["periods"]:
+        return {"timer_on_time_share": None, "timer_late_max_us": None}
+    share = 1 - timer["late_over_1ms"] / timer["periods"]
+    return {"timer_on_time_share": share, "timer_late_max_us": timer["late_max_us"]}
 
 
 CONTROLLER_FIGURES = (

@@ -24,7 +24,8 @@ def write_report(root: Path, out: Path, track: Track = untracked) -> dict[str, A
         out.mkdir(parents=True, exist_ok=True)
     rollouts = load_rollouts(root, track)
     demonstrations = load_demonstrations(root, track)
-    report = figures(rollouts, demonstrations, train_seconds(root / "checkpoint"), source_commit())
+    trained = train_seconds(root / "checkpoint")
+    report = figures(rollouts, demonstrations, trained, source_commit(), read_timer(root / "timer.json"))
     page = render_page(report, rollouts, track)
     with _writing(out):
         _replace(out / "report.json", json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -42,6 +43,17 @@ def train_seconds(checkpoint: Path) -> float | None:
     except (OSError, ValueError, AttributeError) as error:
         raise BcError(f"checkpoint '{file}' cannot be read ({error}): train again") from error
     return None if seconds is None else float(seconds)
+
+
+def read_timer(file: Path) -> dict[str, float] | None:
+    """How punctual the machine is (`bcros demo` measures it); None: it was not measured."""
+    if not file.is_file():
+        return None
+    try:
+        timer = json.loads(file.read_text(encoding="utf-8"))
+        return {key: float(timer[key]) for key in ("periods", "late_over_1ms", "late_max_us")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BcError(f"timer measurement '{file}' cannot be read ({error}): delete it and run again") from error
 
 
 def source_commit() -> str | None:

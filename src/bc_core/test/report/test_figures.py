@@ -122,6 +122,23 @@ def test_controller_without_status_is_unknown_not_perfect(rollouts: Rollouts) ->
     assert factor is None
 
 
+def test_the_machine_s_own_punctuality_stands_beside_the_loop_s(run: Any, tmp_path: Path) -> None:
+    file = run.root / "timer.json"
+    file.write_text(
+        json.dumps({"periods": 20_000, "late_over_1ms": 30, "late_max_us": 4200.0, "scheduling": "fifo 80"})
+    )
+    try:
+        controller = write_report(run.root, tmp_path)["controller"]
+        assert controller["timer_on_time_share"] == pytest.approx(1 - 30 / 20_000)
+        assert controller["timer_late_max_us"] == 4200.0
+        assert "99.850" in (tmp_path / "report.html").read_text()
+        file.write_text("{}")
+        with pytest.raises(BcError, match=r"timer measurement '.*timer.json' cannot be read"):
+            write_report(run.root, tmp_path)
+    finally:
+        file.unlink()
+
+
 def test_modes_that_were_not_run_are_null_and_said(run: Any, tmp_path: Path) -> None:
     report = write_report(copy_of(run, tmp_path, "rtc"), tmp_path)
     assert report["success"]["naive"] is None
