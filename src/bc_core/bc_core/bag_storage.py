@@ -97,7 +97,8 @@ class BagStorage:
             writer.counts[connection.id] = mcap.channel_stats[connection.id] = count
         self._abandon_buffer()
         os.truncate(mcap.path, kept.bytes)
-        mcap.bio = mcap.path.open("r+b")  # not for appending only: the checksum of a chunk is written back into it
+        # neither truncating nor only appending: the checksum of a chunk is written back into it
+        mcap.bio = os.fdopen(os.open(mcap.path, os.O_WRONLY), "wb")
         mcap.bio.seek(0, os.SEEK_END)
         del mcap.chunks[kept.chunks :]
         mcap.chunk = PendingChunk(2**63 - 1, 0, BytesIO(), defaultdict(list))
