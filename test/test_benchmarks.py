@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from th
 from bc_core.delay import WindowMax
 from bc_core.strategies.registry import STRATEGIES
 from bc_core.strategies.sampling import Splice
-from benchmarks.rtc import delays, verdict
+from benchmarks.rtc import cells, delays, verdict
 from benchmarks.rtc.demonstrations import collect
 from benchmarks.rtc.rollout import Arm, Rollout
 from benchmarks.rtc.tasks import TASKS
@@ -137,6 +137,28 @@ def test_experts_solve_their_tasks_in_more_than_one_way(name: str) -> None:
     windows = data.windows(HORIZON)
     assert windows.valid[:, 0].all()
     assert windows.chunk.shape[1:] == (HORIZON, task.action_width)
+
+
+def test_a_pushed_block_gives_way_along_the_normal_and_turns_with_the_moment() -> None:
+    """Push-T without a push stays; a push through the centre does not turn it; one beside it turns it by J^T f."""
+    task = TASKS["pusht"]
+    far = torch.tensor([[0.4, 0.4, 0.0, 0.0, 0.3, 0.0]])
+    assert torch.equal(task.step(far, far[:, :2] / 0.5)[:, 2:5], far[:, 2:5])
+    top = 1.25 * 0.06 + 0.03  # the bar's upper side, and the tool's radius
+    state = torch.tensor([[0.0, top, 0.0, 0.0, 0.0, 0.0], [0.06, top, 0.0, 0.0, 0.0, 0.0]])
+    for _ in range(3):
+        state = task.step(state, torch.cat([state[:, :1], state[:, 1:2] - 0.02], dim=1) / 0.5)
+    assert state[0, 3].item() == pytest.approx(state[0, 1].item() - top, abs=1e-6)
+    assert state[0, 4].item() == pytest.approx(0.0, abs=1e-6)
+    assert state[1, 4].item() < -0.05
+    assert state[1, 3] > state[0, 3]  # a block that turns moves less
+
+
+def test_a_result_is_kept_by_what_made_it() -> None:
+    """Another sampler, strategy or seed is another result; the table of strategies alone is not."""
+    cells_ = {arm: cells.made_by(cells.Cell("catch", arm, 8, 1, 1, 5)) for arm in ("rtc", "rtc_gentle", "rtc_hard")}
+    assert len(set(cells_.values())) == 3
+    assert cells.made_by(cells.Cell("slalom", "rtc", 8, 1, 1, 5)) != cells_["rtc"]
 
 
 def test_delays_are_integers_that_the_seed_decides() -> None:

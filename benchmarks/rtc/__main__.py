@@ -28,8 +28,9 @@ def main() -> int:
     jobs = [job for job in _jobs(arguments.level, arguments.episodes) if arguments.only in job.name]
     folder = Path(arguments.out)
     results = Results(folder / "rtc" / "cells", repr(budget))
-    missing = [job for job in jobs if results.get(job) is None]
-    console.print(f"{len(jobs)} cells, {len(jobs) - len(missing)} of them there already")
+    missing = [] if arguments.report else [job for job in jobs if results.get(job) is None]
+    missing = [job for job in missing if not (arguments.skip and arguments.skip in job.name)]
+    console.print(f"{len(jobs)} cells, {len(missing)} of them to run")
     try:
         run_jobs(missing, results, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
     except KeyboardInterrupt:
@@ -52,6 +53,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
     parser.add_argument("--episodes", type=int, default=None, help="per cell")
     parser.add_argument("--only", default="", help="run and show only cells with this in their name, as jitter_catch")
+    parser.add_argument("--skip", default="", help="leave out cells with this in their name, as _bid_")
+    parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
     return parser.parse_args()

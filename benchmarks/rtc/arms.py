@@ -10,6 +10,8 @@ from benchmarks.rtc.training import Kind
 
 _PAPER = SamplerConfig()
 _FADED = SamplerConfig(guide_last_step=False, fade=True)
+_GENTLE = SamplerConfig(beta=1.0)
+_DDPM = SamplerConfig(steps=10, eta=1.0)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ ARMS = {
         ArmSpec("bid", "bidirectional decoding", "bid"),
         ArmSpec("rtc", "RTC, exponential mask", "rtc"),
         ArmSpec("rtc_faded", "RTC, last step free, faded", "rtc", sampler=_FADED),
+        ArmSpec("rtc_gentle", "RTC, exponential mask, beta = 1", "rtc", sampler=_GENTLE),
         ArmSpec("rtc_linear", "RTC, linear mask", "rtc_linear"),
         ArmSpec("rtc_hard", "RTC, hard mask", "rtc_hard"),
         ArmSpec("conditioned", "training-time RTC", "conditioned", Kind.CONDITIONED),
@@ -57,6 +60,8 @@ ARMS = {
         ArmSpec("corrected", "training-time RTC, corrected every tick (A2C2)", "corrected", Kind.CONDITIONED),
         ArmSpec("naive_diffusion", "DDIM, naive", "naive", Kind.DIFFUSION),
         ArmSpec("rtc_diffusion", "DDIM, RTC in flow form", "rtc", Kind.DIFFUSION),
+        ArmSpec("naive_ddpm", "DDPM, naive", "naive", Kind.DIFFUSION, _DDPM),
+        ArmSpec("rtc_ddpm", "DDPM, RTC in flow form", "rtc", Kind.DIFFUSION, _DDPM),
         ArmSpec("regression", "regression, naive", "naive", Kind.REGRESSION),
         ArmSpec("regression_prefix", "regression, prefix as input", "conditioned", Kind.REGRESSION),
     )

@@ -1,5 +1,6 @@
 """The cells of the benchmark: which there are, running one, and keeping its result on disk."""
 
+import ast
 import hashlib
 import json
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 
 import bc_core
 from bc_core.report.statistics import wilson
+from bc_core.strategies.registry import STRATEGIES
 from benchmarks.rtc import delays
 from benchmarks.rtc.arms import ARMS
 from benchmarks.rtc.policies import PolicySet
@@ -90,6 +92,9 @@ class Job(Protocol):
     def task(self) -> str: ...
 
     @property
+    def arm(self) -> str: ...
+
+    @property
     def name(self) -> str: ...
 
 
@@ -112,16 +117,32 @@ class Results:
         partial.rename(path)
 
     def _path(self, job: "Job") -> Path:
-        code = hashlib.sha256(self._settings + _sources(job.task)).hexdigest()[:12]
+        code = hashlib.sha256(self._settings + made_by(job)).hexdigest()[:12]
         return self.folder / f"{job.name}_{code}.json"
+
+
+def made_by(job: Job) -> bytes:
+    """All that decides what a job gives: its arm and strategy, and the code that runs, less comments and layout."""
+    arm = ARMS[job.arm]
+    return repr((SEED, arm, STRATEGIES[arm.strategy])).encode() + _sources(job.task)
 
 
 @cache
 def _sources(task: str) -> bytes:
-    """All that decides what a cell gives: this folder less what only shows results and other tasks, and the core."""
     here, core = Path(__file__).parent, Path(bc_core.__file__).parent
-    shown = {"report.py", "plots.py", "__main__.py", "verdict.py", "execution.py"}
-    files = [path for path in here.glob("*.py") if path.name not in shown]
+    ours = ("rollout", "policies", "networks", "training", "demonstrations", "correction", "delays", "jitter")
+    files = [here / f"{name}.py" for name in ours]
     files += [here / "tasks" / "base.py", here / "tasks" / f"{task}.py"]
-    files += [*core.glob("strategies/*.py"), core / "guidance.py", core / "mask.py", core / "delay.py"]
-    return b"".join(path.read_bytes() for path in sorted(files))
+    algorithms = ("sampling", "conditioning", "diffusion", "ensembling", "bidirectional")
+    files += [core / "strategies" / f"{name}.py" for name in algorithms]
+    files += [core / "guidance.py", core / "mask.py", core / "delay.py"]
+    return "".join(map(_code, files)).encode()
+
+
+def _code(path: Path) -> str:
+    """The syntax tree of a module without its docstrings."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)

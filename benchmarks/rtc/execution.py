@@ -79,7 +79,7 @@ def _horizon(job: Job) -> int:
 def _cost(job: Job) -> float:
     """Roughly, in chunks drawn: long jobs go first, so that both processes end together."""
     every = job.s if isinstance(job, Cell) else 2
-    passes = {"bid": 32.0}.get(job.arm, 3.0 if job.arm.startswith("rtc") else 1.0)
+    passes = {"bid": 32.0, "naive_ddpm": 2.0, "rtc_ddpm": 6.0}.get(job.arm, 3.0 if job.arm.startswith("rtc") else 1.0)
     return TASKS[job.task].ticks / every * passes * job.n
 
 

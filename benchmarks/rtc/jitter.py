@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
+from bc_core.delay import DelayEstimator, JacobsonKarels, Quantile, WindowMax
 from bc_core.report.statistics import wilson
 from benchmarks.rtc import cells, delays
 from benchmarks.rtc.arms import ARMS
@@ -24,13 +24,18 @@ PROCESSES: dict[str, Callable[[int, int], Delays]] = {
     "ar1": lambda episodes, requests: delays.autoregressive(episodes, requests, 2.0, 0.8, 0.9, LARGEST, cells.SEED),
 }
 
+INITIAL, WINDOW = 2, 20  # of the estimators, in ticks and chunks
+
 ORACLE = "oracle"  # knows each delay in advance
-INITIAL, WINDOW, QUANTILE = 2, 20, 0.95  # of the estimators, in ticks, chunks and probability
-
-
-def estimator(name: str) -> DelayEstimator | None:
-    """A fresh one, by its name in bc_core.delay; None for the oracle."""
-    return None if name == ORACLE else make_estimator(name, INITIAL, WINDOW, QUANTILE)
+ESTIMATORS: dict[str, Callable[[], DelayEstimator]] = {
+    "window_max": lambda: WindowMax(INITIAL, WINDOW),
+    "p95": lambda: Quantile(INITIAL, WINDOW, 0.95),
+    "p90": lambda: Quantile(INITIAL, WINDOW, 0.9),
+    "median": lambda: Quantile(INITIAL, WINDOW, 0.5),
+    "jacobson_karels_2": lambda: JacobsonKarels(INITIAL, 2.0),
+    "jacobson_karels_4": lambda: JacobsonKarels(INITIAL, 4.0),
+}
+STRATEGIES = ("rtc", "rtc_hard", "conditioned", "foresight")
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def grid(episodes: int, tasks: tuple[str, ...] = cells.GATE_TASKS) -> list[Jitte
     return [
         JitterCell(task, arm, process, name, episodes)
         for task in tasks
-        for arm in ("rtc", "conditioned")
+        for arm in STRATEGIES
         for process in PROCESSES
         for name in (*ESTIMATORS, ORACLE)
     ]
@@ -63,8 +68,7 @@ def run(cell: JitterCell, policies: PolicySet) -> dict[str, Any]:
     task = TASKS[cell.task]
     arm = ARMS[cell.arm].build(policies, HORIZON, 1, cells.SEED + 1)
     waiting = PROCESSES[cell.process](cell.n, task.ticks + 1)
-    made = [estimator(cell.estimator) for _ in range(cell.n)]
-    estimators = [found for found in made if found is not None] or None
+    estimators = None if cell.estimator == ORACLE else [ESTIMATORS[cell.estimator]() for _ in range(cell.n)]
     with torch.no_grad():
         measures = Rollout(task, arm, waiting, cells.SEED, estimators).run()
     jumps = torch.cat(measures.jumps)

@@ -12,14 +12,11 @@ import torch
 from torch import Tensor
 
 from bc_core.delay import DelayEstimator
-from bc_core.strategies.ensembling import Ensemble
+from bc_core.strategies.ensembling import DECAY, Ensemble
 from bc_core.strategies.registry import Chaining, Strategy
 from bc_core.strategies.sampling import Splice
 from benchmarks.rtc.delays import Delays
 from benchmarks.rtc.tasks.base import Task
-
-ENSEMBLE_M = 0.01
-"""Decay of temporal ensembling, as published with ACT."""
 
 Plan = Callable[[Tensor, Splice], Tensor]
 """plan(observation (B, O), splice in task units) -> chunks (B, H, A) in task units."""
@@ -85,7 +82,7 @@ class Rollout:
         self.asked = np.zeros(count, dtype=np.int64)  # requests made
         self.expected, self.taken = self._zeros(), self._zeros()  # d_hat and d of the request under way
         self.interval = torch.full((count,), max(1, arm.s_min))
-        self.ensemble = Ensemble.empty(count, arm.horizon, task.action_width)
+        self.ensemble = Ensemble.empty(count, arm.horizon, task.action_width, np.float32)
         self.ensemble_start = self._zeros()
         self.last = torch.zeros(count, task.action_width)
         self.measures = Measures(torch.zeros(count, dtype=torch.bool), torch.zeros(count))
@@ -197,11 +194,12 @@ class Rollout:
                 self.estimators[episode].observe(int(self.taken[episode]))
 
     def _vote(self, index: Tensor, chunk: Tensor, start: Tensor) -> Tensor:
-        kept = Ensemble(self.ensemble.mean[index], self.ensemble.votes[index])
-        voted = kept.advanced(start - self.ensemble_start[index]).voted(chunk, ENSEMBLE_M)
-        self.ensemble.mean[index], self.ensemble.votes[index] = voted.mean, voted.votes
+        chosen = index.numpy()
+        kept = Ensemble(self.ensemble.mean[chosen], self.ensemble.votes[chosen])
+        voted = kept.advanced((start - self.ensemble_start[index]).numpy()).voted(chunk.numpy(), DECAY)
+        self.ensemble.mean[chosen], self.ensemble.votes[chosen] = voted.mean, voted.votes
         self.ensemble_start[index] = start
-        return voted.mean
+        return torch.from_numpy(voted.mean)
 
     def _act(self, tick: int) -> None:
         row = tick - self.start

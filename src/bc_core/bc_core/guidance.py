@@ -4,6 +4,7 @@ Black, Galliker, Levine, "Real-Time Execution of Action Chunking Flow Policies",
 bc_core.mask). Flow time tau runs from 0 (noise) to 1 (action).
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -34,6 +35,8 @@ def sample(
     beta: float,
     guide_last_step: bool = True,
     prior: float = 1.0,
+    eta: float = 0.0,
+    draw: Callable[[], Tensor] | None = None,
 ) -> Tensor:
     """Integrate Eq. 1 from noise to actions, guided towards target.
 
@@ -42,8 +45,11 @@ def sample(
     (those of a DDIM schedule: bc_core.strategies.diffusion). target: Y, shape (H, D) or (B, H, D), rows of weight 0 are
     ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. guide_last_step:
     True is the paper; what guidance adds in the last step is never denoised, so False gives chunks as smooth as
-    unguided ones. prior: see guidance_weight. Works under no_grad and inference_mode.
+    unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see stochastic_share; above 0 it
+    needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
     """
+    if eta > 0.0 and draw is None:
+        raise ValueError(f"eta is {eta}: a stochastic sampler needs a source of noise, or eta = 0")
     actions = noise
     times = [step / steps for step in range(steps)] if isinstance(steps, int) else list(steps)
     guided_steps = len(times) if guide_last_step else len(times) - 1
@@ -56,8 +62,24 @@ def sample(
         else:
             estimate, gradient = vector_jacobian(denoise, actions, tau, target, weights)
             velocity = (estimate - actions) / (1.0 - tau) + guidance_weight(tau, beta, prior) * gradient
-        actions = actions + (after - tau) * velocity
+        moved = actions + (after - tau) * velocity
+        if draw is not None and eta > 0.0 and after < 1.0:
+            fresh, noise_part = stochastic_share(tau, after, eta), actions - tau * velocity
+            moved = moved + (1.0 - after) * ((math.sqrt(1.0 - fresh**2) - 1.0) * noise_part + fresh * draw())
+        actions = moved
     return actions
+
+
+def stochastic_share(tau: float, after: float, eta: float) -> float:
+    """k in 0 ... 1: of the noise left at flow time `after`, sqrt(1 - k^2) is the old one and k is drawn anew.
+
+    Eq. 16 of Song et al. (DDIM, arXiv 2010.02502) in flow time, k = sigma_t / sqrt(1 - alpha-bar): eta = 0 is DDIM, 1 the
+    ancestral sampler of DDPM (Ho et al., arXiv 2006.11239). Both keep the marginals of the path.
+    """
+    before, then = (tau / (1.0 - tau)) ** 2, (after / (1.0 - after)) ** 2  # signal to noise
+    alpha_bar = before / (1.0 + before)
+    kept = alpha_bar * (1.0 + then) / then  # alpha-bar of this step over that of the next
+    return min(1.0, eta * math.sqrt((1.0 - kept) / (1.0 - alpha_bar)))
 
 
 def vector_jacobian(

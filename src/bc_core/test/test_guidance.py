@@ -146,3 +146,48 @@ def test_without_guidance_in_the_last_step_the_chunk_is_what_the_network_takes_f
     torch.testing.assert_close(sampled, seen[-1])
     guided = guidance.sample(denoise, noise, 5, target, weights, 5.0)
     assert not torch.allclose(guided, seen[-1])
+
+
+def test_the_ancestral_sampler_is_that_of_ddpm() -> None:
+    """eta = 1: mean and variance of x_{t-1} given x_t and x_0 are those of the forward process's posterior."""
+    for tau, after in ((0.3, 0.5), (0.6, 0.61)):
+        alpha, beyond = (t / math.hypot(t, 1.0 - t) for t in (tau, after))  # alpha of x = alpha x_0 + sigma eps
+        sigma_squared, left = 1.0 - alpha**2, 1.0 - beyond**2
+        step = 1.0 - (alpha / beyond) ** 2  # beta_t of DDPM
+        variance = left / sigma_squared * step  # Eq. 7 of arXiv 2006.11239
+        share = guidance.stochastic_share(tau, after, 1.0)
+        assert left * share**2 == pytest.approx(variance)
+        kept = math.sqrt(left) * math.sqrt(1.0 - share**2) / math.sqrt(sigma_squared)  # of x_t in the mean
+        assert kept == pytest.approx(math.sqrt(1.0 - step) * left / sigma_squared)
+    assert guidance.stochastic_share(0.3, 0.5, 0.0) == 0.0
+
+
+def test_a_stochastic_sampler_keeps_the_distribution_and_forgets_the_noise() -> None:
+    """For data N(0, 1/4) the exact denoiser is known: every eta ends there, eta = 1 not where the noise pointed."""
+
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        return actions * (0.25 * tau / (0.25 * tau**2 + (1.0 - tau) ** 2))
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(4000, 1, 1, generator=generator)
+    ends = {
+        eta: guidance.sample(
+            denoise,
+            noise,
+            50,
+            None,
+            torch.zeros(1),
+            0.0,
+            eta=eta,
+            draw=lambda: torch.randn(4000, 1, 1, generator=generator),
+        )
+        for eta in (0.0, 1.0)
+    }
+    for end in ends.values():
+        assert end.mean().item() == pytest.approx(0.0, abs=0.03)
+        assert end.std().item() == pytest.approx(0.5, abs=0.04)
+    similar = [torch.corrcoef(torch.stack([noise.flatten(), end.flatten()]))[0, 1].item() for end in ends.values()]
+    assert similar[0] > 0.99
+    assert abs(similar[1]) < 0.1
+    with pytest.raises(ValueError, match="source of noise"):
+        guidance.sample(denoise, noise, 5, None, torch.zeros(1), 0.0, eta=1.0)

@@ -28,17 +28,20 @@ class Splice:
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """steps, beta, guide_last_step, prior: of guidance.sample.
+    """steps, beta, guide_last_step, prior, eta: of guidance.sample.
 
     fade: the step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only
-    the frozen rows are replaced. BID: samples N, decay rho and mode size K of bidirectional.select.
+    the frozen rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay
+    rho and mode size K of bidirectional.select.
     """
 
     steps: int | tuple[float, ...] = 5
     beta: float = 5.0
     guide_last_step: bool = True
     prior: float = 1.0
+    eta: float = 0.0
     fade: bool = False
+    exact: bool = True
     samples: int = 16
     decay: float = 0.9
     mode: int = 3
@@ -52,7 +55,7 @@ def sample_chunks(
     config: SamplerConfig,
     weak: RowDenoiser | None = None,
 ) -> Tensor:
-    """(B, H, D), whose frozen rows equal the prefix's exactly unless the mask is FREE or COHERENT.
+    """(B, H, D), whose frozen rows equal the prefix's exactly unless the mask is FREE or COHERENT (or config says so).
 
     denoise(A (N B, H, D), tau (N B, H)): A1hat; for COHERENT it is asked for N successive samples of every element.
     draw_noise(N): (N B, H, D) standard normal. weak: an undertrained policy, for BID's contrast.
@@ -78,8 +81,10 @@ def sample_chunks(
         config.beta,
         config.guide_last_step,
         config.prior,
+        config.eta,
+        lambda: draw_noise(1),
     )
-    if mask not in GUIDED:
+    if mask not in GUIDED or not config.exact:
         return chunk
     if config.fade:
         chunk = _faded(chunk, splice)
