@@ -19,6 +19,7 @@ from bc_msgs.srv import ChangeMode
 
 DISTURBED_S = 5.0
 RECOVERY_S = 3.0  # longest back-off (1 s), an answer time-out (1 s) and a chunk
+CHAINED = ("rtc", "rtc_hard", "conditioned", "bid", "ensemble", "naive")
 CHANGES = (ChangeMode.Request.HOLD, ChangeMode.Request.RESUME, ChangeMode.Request.STOP, ChangeMode.Request.RESET)
 
 answers = st.fixed_dictionaries(
@@ -41,6 +42,7 @@ class Loop:
 
     fates: list[dict[str, Any]]
     changes: list[tuple[float, int]]
+    strategy: str = "rtc"
     arbiter: Any = None
     scheduler: Any = None
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)  # sequence -> tick, epoch
@@ -52,7 +54,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.arbiter = Arbiter(arbiter_config(), START[:2], float(START[2]))
-        config = SchedulerConfig(STRATEGIES["rtc"], HORIZON, s_min=5)
+        config = SchedulerConfig(STRATEGIES[self.strategy], HORIZON, s_min=5)
         self.scheduler = Scheduler(config, GRID, WindowMax(4, 5), GROUPS)
         self.phases = np.random.default_rng(len(self.fates))
 
@@ -132,9 +134,11 @@ class Loop:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(fates=st.lists(answers, max_size=40), changes=changes)
-def test_whatever_happens_to_messages(fates: list[dict[str, Any]], changes: list[tuple[float, int]]) -> None:
-    loop = Loop(list(fates), changes)
+@given(fates=st.lists(answers, max_size=40), changes=changes, strategy=st.sampled_from(CHAINED))
+def test_whatever_happens_to_messages(
+    fates: list[dict[str, Any]], changes: list[tuple[float, int]], strategy: str
+) -> None:
+    loop = Loop(list(fates), changes, strategy)
     loop.run()
     # never a row older than the one in force, and none from another epoch
     for (_, old_tick, old_epoch), (_, tick, epoch) in zip(loop.in_force, loop.in_force[1:], strict=False):

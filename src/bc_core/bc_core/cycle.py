@@ -7,6 +7,7 @@ from enum import Enum
 from bc_core.chunks import Array
 from bc_core.errors import BcError
 from bc_core.mask import Mask
+from bc_core.strategies.ensembling import Ensemble
 from bc_core.strategies.registry import Strategy
 
 
@@ -65,7 +66,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute; sampled: before it was spliced."""
+    """A chunk to publish: row 0 belongs to `tick`. actions: (H, D) absolute; sampled: before splice or average.
+
+    votes: what actions are the average of; they count once the chunk is in force. None: nothing is averaged.
+    """
 
     sequence: int
     tick: int
@@ -74,6 +78,7 @@ class Delivery:
     actions: Array
     sampled: Array
     request: Request  # that it answers
+    votes: Ensemble | None = None
 
 
 @dataclass

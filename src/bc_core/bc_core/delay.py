@@ -60,8 +60,11 @@ class JacobsonKarels:
     """Smoothed mean plus a multiple of the smoothed deviation (Jacobson, Karels 1988; RFC 6298, gains 1/8 and 1/4).
 
     deviations: how many are added to the mean. TCP adds 4, because a needless retransmission is dear to everybody; here
-    an estimate too high freezes rows that could have reacted.
+    an estimate too high freezes rows that could have reacted. A mean approaches a steady delay without end: less than
+    SLACK [ticks] above a whole number counts as that number, or one slow inference would cost a row for ever.
     """
+
+    SLACK = 0.1
 
     MEAN_GAIN = 1 / 8
     DEVIATION_GAIN = 1 / 4
@@ -84,7 +87,7 @@ class JacobsonKarels:
 
     @property
     def estimate(self) -> int:
-        return max(1, math.ceil(self._mean + self._factor * self._deviation - 1e-9))
+        return max(1, math.ceil(self._mean + self._factor * self._deviation - self.SLACK))
 
 
 ESTIMATORS = ("quantile", "window_max", "jacobson_karels")

@@ -73,8 +73,8 @@ def sample(
 def stochastic_share(tau: float, after: float, eta: float) -> float:
     """k in 0 ... 1: of the noise left at flow time `after`, sqrt(1 - k^2) is the old one and k is drawn anew.
 
-    Eq. 16 of Song et al. (DDIM, arXiv 2010.02502) in flow time, k = sigma_t / sqrt(1 - alpha-bar): eta = 0 is DDIM, 1 the
-    ancestral sampler of DDPM (Ho et al., arXiv 2006.11239). Both keep the marginals of the path.
+    Eq. 16 of Song et al. (DDIM, arXiv 2010.02502) in flow time, k = sigma_t / sqrt(1 - alpha-bar): eta = 0 is DDIM,
+    1 the ancestral sampler of DDPM (Ho et al., arXiv 2006.11239). Both keep the marginals of the path.
     """
     before, then = (tau / (1.0 - tau)) ** 2, (after / (1.0 - after)) ** 2  # signal to noise
     alpha_bar = before / (1.0 + before)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bc_core.averaging import averaged, commands
 from bc_core.chunks import ActionGroup, Array, joint_columns
 from bc_core.cycle import Counters, Cycle, Delivery, Request, SchedulerConfig, State
 from bc_core.delay import DelayEstimator
@@ -16,6 +17,7 @@ from bc_core.errors import BcError
 from bc_core.grid import Grid
 from bc_core.mask import Mask
 from bc_core.splice import splice
+from bc_core.strategies.ensembling import Ensemble
 from bc_core.strategies.registry import Chaining
 
 
@@ -24,6 +26,7 @@ class _InForce:
     tick: int
     actions: Array
     rows: int  # executed rows after which the next request is due
+    votes: Ensemble | None
 
 
 class Scheduler:
@@ -105,7 +108,10 @@ class Scheduler:
         starved = self._current is not None and tick > self._current.tick + self.config.horizon - 1
         if starved:
             self.counters.starved_ticks += 1
-            self.message = f"starved at tick {tick}: the chunk in force has no row left"
+            self.message = (
+                f"starved at tick {tick}: the chunk in force has no row left: see why policy_node does not answer, or"
+                " lower its latency or s_min"
+            )
         self._expire(tick)
         if self._request is not None or self._delivery is not None or tick < self._not_before:
             return None
@@ -128,13 +134,17 @@ class Scheduler:
                 " start both with the same checkpoint"
             )
         tick, frozen, sampled = request.tick, request.frozen, actions
+        votes = None
         if self.config.strategy.chaining is Chaining.STAND:
             tick, actions = self.grid.ceil(now_ns), self._cut(actions)
+        elif self.config.strategy.chaining is Chaining.AVERAGE:
+            votes = self._vote(tick, sampled)
+            actions = commands(votes, self.groups)
         elif request.prefix is not None:
             actions = splice(sampled, request.prefix, frozen, request.execution_horizon, self.groups)
         self._request = None
         self._inference_seconds = inference_seconds
-        self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, sampled, request)
+        self._delivery = Delivery(self._next_sequence(), tick, request.epoch, frozen, actions, sampled, request, votes)
         self._sent_at = self.grid.floor(now_ns)
         return self._delivery
 
@@ -174,14 +184,24 @@ class Scheduler:
             raw_jump_at_row_d=self._jump_at_row_d(delivery, delivery.actions, delay),
             residual_at_row_d=self._jump_at_row_d(delivery, delivery.sampled, delay),
         )
-        self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
+        self._follow(delivery)
         self._backoff = 1
         self.message = ""
 
     def on_in_force(self, sequence: int) -> None:
         """The controller says which chunk it follows: makes up for an acknowledgement that was lost."""
         if sequence in self._unconfirmed and (delivery := self._take_delivery(sequence)):
-            self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next())
+            self._follow(delivery)
+
+    def _follow(self, delivery: Delivery) -> None:
+        self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next(), delivery.votes)
+
+    def _vote(self, tick: int, chunk: Array) -> Ensemble:
+        """The chunk and all those before it that came into force; one that was lost or refused has no vote."""
+        current = self._current
+        if current is None:
+            return averaged(None, 0, chunk, self.groups)
+        return averaged(current.votes, tick - current.tick, chunk, self.groups)
 
     def _take_delivery(self, sequence: int) -> Delivery | None:
         """The delivery that a verdict is about, no longer awaited; None if it is nobody's."""
@@ -200,11 +220,11 @@ class Scheduler:
             self.counters.infeasible += 1
             self.message = (
                 f"estimated delay {self.estimator.estimate} ticks does not fit a horizon of {self.config.horizon} rows:"
-                f" {delay} used"
+                f" {delay} used: make inference faster, lower s_min, or train longer chunks"
             )
         sequence = self._next_sequence()
         strategy = self.config.strategy
-        if not strategy.freezes:
+        if strategy.mask is Mask.FREE or (current is None and strategy.mask is Mask.COHERENT):
             executed = tick - current.tick if current is not None else 0
             return Request(sequence, tick, self._epoch, Mask.FREE, 0, executed, delay, None)
         if current is None:
@@ -213,7 +233,7 @@ class Scheduler:
             return Request(sequence, tick, self._epoch, Mask.HARD, delay + 1, s, delay, prefix)
         executed = tick - current.tick
         prefix = current.actions[executed:]
-        frozen = min(delay + 1, prefix.shape[0])
+        frozen = min(delay + 1, prefix.shape[0]) if strategy.freezes else 0
         return Request(sequence, tick, self._epoch, strategy.mask, frozen, executed, delay, prefix)
 
     def _feasible_delay(self) -> int:
@@ -244,12 +264,14 @@ class Scheduler:
         if self._request is not None and tick - self._sent_at >= self.config.answer_timeout:
             sequence, self._request = self._request.sequence, None
             self.counters.timeouts += 1
-            self._retreat(tick, f"request {sequence} was not answered within {self.config.answer_timeout} ticks")
+            why = f"request {sequence} was not answered within {self.config.answer_timeout} ticks"
+            self._retreat(tick, f"{why}: is policy_node active?")
         if self._delivery is not None and tick - self._sent_at >= self.config.ack_timeout:
             sequence = self._delivery.sequence
             self._unconfirmed[sequence], self._delivery = self._delivery, None
             self.counters.timeouts += 1
-            self._retreat(tick, f"chunk {sequence} was not acknowledged within {self.config.ack_timeout} ticks")
+            why = f"chunk {sequence} was not acknowledged within {self.config.ack_timeout} ticks"
+            self._retreat(tick, f"{why}: does the controller run and hear command/policy?")
 
     def _retreat(self, tick: int, why: str) -> None:
         self.message = why

@@ -34,7 +34,7 @@ def test_jacobson_karels_follows_mean_and_deviation_and_forgets_both() -> None:
     assert estimator.estimate == 12
     for _ in range(80):
         estimator.observe(5)
-    assert estimator.estimate == 6  # a steady delay of 5, to which the mean converges from above
+    assert estimator.estimate == 5  # the steady delay itself, to which the mean converges from above
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

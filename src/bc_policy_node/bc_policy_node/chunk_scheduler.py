@@ -14,7 +14,7 @@ from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
 from bc_core.scheduler import Scheduler
-from bc_core.strategies.registry import STRATEGIES, Chaining, choose
+from bc_core.strategies.registry import STRATEGIES, choose
 from bc_msgs.msg import (
     ActionChunk as ActionChunkMsg,
 )
@@ -62,8 +62,6 @@ class ChunkScheduler(BcLifecycleNode):
         contract = header.contract
         self._grid, self._groups = contract.grid, contract.groups
         strategy = choose(self.value("strategy"), self.value("checkpoint"), header.masks)
-        if strategy.chaining is Chaining.AVERAGE:
-            raise BcError(f"strategy '{strategy.name}' averages chunks, but the controller follows one: choose another")
         tuning = {name: self.value(name) for name, _, _ in TUNABLE}
         config = SchedulerConfig(
             strategy=strategy,
