@@ -23,8 +23,11 @@ from bc_msgs.msg import ControlMode
 
 
 def scheduler(n_obs_steps: int = 1) -> Scheduler:
+    """H = 8, s_min = 2, delay_init = 2; in POLICY, epoch 2."""
     config = SchedulerConfig(choose("rtc", "flow", {Mask.SOFT}), 8, s_min=2, n_obs_steps=n_obs_steps)
-    return Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
+    machine = Scheduler(config, Grid(DT_NS), WindowMax(initial=2, window=3), GROUPS)
+    machine.on_mode(True, 2)
+    return machine
 
 
 def in_force(machine: Scheduler, tick: int, value: float, delay: int = 1) -> Any:
@@ -106,7 +109,6 @@ def test_an_empty_queue_is_said_and_the_robot_holds() -> None:
 def test_after_a_human_nothing_from_before_is_used() -> None:
     """Neither the old chunk, nor an answer to it, nor a frame whose history reaches back beyond the change."""
     machine = scheduler(n_obs_steps=2)
-    machine.on_mode(True, 2)
     machine.on_tick(99, np.zeros(WIDTH))
     in_force(machine, 100, 3.0)
     late = machine.on_tick(102, np.zeros(WIDTH))

@@ -49,10 +49,9 @@ def cycle(scheduler: Scheduler, tick: int, value: float, delivered: bool = True)
 )
 def test_a_request_says_what_to_do_with_the_rows_in_force(name: str, mask: Mask, frozen: int) -> None:
     scheduler = started(name)
-    cycle(scheduler, 100, 3.0)
-    cycle(scheduler, 102, 3.0)
-    cycle(scheduler, 104, 3.0)  # by now the window has forgotten the initial delay: 1 tick
-    request = scheduler.on_tick(106, np.zeros(WIDTH))
+    for tick in (100, 102, 104, 106):  # by then the window has forgotten the initial delay: 1 tick
+        cycle(scheduler, tick, 3.0)
+    request = scheduler.on_tick(108, np.zeros(WIDTH))
     assert request is not None and request.prefix is not None
     assert (request.mask, request.frozen, request.execution_horizon) == (mask, frozen, 2)
     assert request.prefix.shape == (HORIZON - 2, WIDTH)

@@ -12,7 +12,8 @@ def averaged(before: Ensemble | None, ticks: int, chunk: Array, groups: tuple[Ac
     Quaternions are averaged as vectors of one hemisphere: `commands` makes rotations of them again.
     """
     if before is None:
-        return Ensemble.empty(1, *chunk.shape).voted(chunk[None], DECAY)
+        horizon, width = chunk.shape
+        return Ensemble.empty(1, horizon, width).voted(chunk[None], DECAY)
     kept = before.advanced(np.array([ticks]))
     aligned = chunk[None].copy()
     for columns in _quaternions(groups):
