@@ -1,9 +1,9 @@
-# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-takeover
+# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
 #      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [EXAMPLES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-takeover bench-record bench-convert fuzz clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-record bench-convert fuzz clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -14,6 +14,7 @@ help:
 	@echo "make test            lint, types, unit, conformance, node and whole-graph tests"
 	@echo "make bench-rtc       strategies of chunking under delay (out/bench/rtc.json); QUICK=1: smoke run, FULL=1: everything"
 	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
+	@echo "make bench-rtc-ros   what the two nodes add to a cycle, beside a bare echo pair (out/bench/rtc_ros.json)"
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
@@ -45,6 +46,9 @@ bench-rtc: setup
 
 bench-guidance: setup
 	@$(ENV); exec python -m benchmarks.guidance $(if $(COMPILE),--compile)
+
+bench-rtc-ros: setup
+	@$(ENV); exec python tools/isolated.py python -m benchmarks.rtc_ros
 
 bench-takeover: setup
 	@$(ENV); exec python tools/isolated.py python -m benchmarks.takeover

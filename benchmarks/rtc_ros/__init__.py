@@ -1,0 +1,1 @@
+"""What the two nodes between policy and controller cost."""
