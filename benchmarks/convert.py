@@ -55,17 +55,21 @@ def write_one(arguments: tuple[Path, int, int, tuple[int, int] | None]) -> Path:
     """One episode by our path, in a worker."""
     import numpy as np
 
-    from bc_core.lerobot.part import write_part
-    from bc_core.lerobot.segments import Segment
+    from bc_core.conversion.part import write_part
+    from bc_core.conversion.segments import Segment
+    from bc_core.lerobot.cameras import Videos
     from bc_core.lerobot.video import VideoSettings
 
     folder, episode, frames, size = arguments
     state, action = numbers(episode, frames)
     images = {} if size is None else {"camera": pictures(episode, frames, size)}
-    segment = Segment(0, state, action, np.zeros(frames, dtype=np.bool_), images)
+    human, weight = np.zeros(frames, dtype=np.bool_), np.ones(frames, dtype=np.float32)
+    segment = Segment(0, {"state": state}, action, human, weight, images)
     part = folder / ".parts" / f"{episode:06d}"
     header = {"bag": "", "task": "bench", "outcome": "success", "seed": episode, "operator": ""}
-    write_part(part, header, [f"s{k}" for k in range(STATE)], [segment], FPS, VideoSettings("av1", crf=30, preset="12"))
+    write_part(
+        part, header, [f"s{k}" for k in range(STATE)], [segment], Videos(FPS, VideoSettings("av1", crf=30, preset="12"))
+    )
     return part
 
 
@@ -88,7 +92,8 @@ def feature_table(size: tuple[int, int] | None) -> dict[str, Any]:
         layout.STATE: {"dtype": "float32", "shape": [STATE], "names": [f"s{k}" for k in range(STATE)]},
         layout.ACTION: {"dtype": "float32", "shape": [ACTION], "names": [f"a{k}" for k in range(ACTION)]},
     }
-    for name, dtype in {layout.INTERVENTION: "bool", layout.OUTCOME: "int64", layout.DONE: "bool"}.items():
+    labels = {layout.INTERVENTION: "bool", layout.OUTCOME: "int64", layout.WEIGHT: "float32", layout.DONE: "bool"}
+    for name, dtype in labels.items():
         table[name] = {"dtype": dtype, "shape": [1], "names": None}
     if size is not None:
         shape = [*size, 3]

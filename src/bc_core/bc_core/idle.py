@@ -10,14 +10,30 @@ import numpy.typing as npt
 
 from bc_core.chunks import ActionGroup, Space
 from bc_core.dataset import EpisodeTicks
+from bc_core.schema import Section
 
 
 @dataclass(frozen=True)
 class IdleRule:
-    """A stretch is idle where nothing moves faster than `speed` [rad/s or m/s] for at least `seconds`."""
+    """A stretch is idle where nothing moves faster than `speed` [rad/s or m/s] for at least `seconds`.
+
+    weight: what its frames weigh in training, relative to 1; 0 leaves them out.
+    """
 
     speed: float = 0.005
     seconds: float = 0.5
+    weight: float = 0.0
+
+    @classmethod
+    def from_section(cls, section: Section) -> "IdleRule":
+        """Keys speed, seconds, weight; what is not given is default."""
+        rule = cls(
+            speed=section.number("speed", cls.speed, minimum=0.0),
+            seconds=section.number("seconds", cls.seconds, minimum=0.0, maximum=3600.0),
+            weight=section.number("weight", cls.weight, minimum=0.0, maximum=1.0),
+        )
+        section.finish()
+        return rule
 
 
 def idle_ticks(
@@ -37,6 +53,15 @@ def idle_ticks(
         still[:-1] = speed <= rule.speed  # NaN, no command: false
         still[-1] = still[-2]
     return _long_runs(still & episode.has_command, round(rule.seconds / dt))
+
+
+def idle_weight(
+    episode: EpisodeTicks, groups: tuple[ActionGroup, ...], dt: float, rule: IdleRule | None
+) -> npt.NDArray[np.float64]:
+    """Weight of every tick, shape (T,): 1, or the rule's where the episode idles. None: 1 everywhere."""
+    if rule is None:
+        return np.ones(len(episode.commands))
+    return np.where(idle_ticks(episode, groups, dt, rule), rule.weight, 1.0)
 
 
 def _speed(columns: npt.NDArray[np.float64], space: Space, dt: float) -> npt.NDArray[np.float64]:

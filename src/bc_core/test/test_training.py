@@ -168,7 +168,9 @@ def test_nothing_to_train_on(contract: Contract, new_recording: NewRecording, tm
         train([bags], contract, document, tmp_path / "policy")
 
 
-def test_idle_stretches_are_left_out_where_asked_for(contract: Contract, new_recording: NewRecording) -> None:
+def test_idle_stretches_are_left_out_or_weigh_less_where_asked_for(
+    contract: Contract, new_recording: NewRecording
+) -> None:
     recording = new_recording(0)
     t, start = contract.grid.time, 1000
     for tick in range(40):
@@ -179,13 +181,14 @@ def test_idle_stretches_are_left_out_where_asked_for(contract: Contract, new_rec
     recording.chunk("human", 1, t(start), rows, in_force=t(start))
     path = recording.close()
     sizes = []
-    for cut_idle in (0.0, 0.5, 2.0):
+    for idle in (None, {"seconds": 0.5}, {"seconds": 2.0}, {"seconds": 0.5, "weight": 0.25}):
         document = settings()
-        document["data"]["cut_idle"] = cut_idle
+        document["data"] |= {"idle": idle} if idle else {}
         config = TrainConfig.from_document(document, "test")
         episodes, _ = read_episodes([path], contract, config)
-        sizes.append(len(training_set(episodes, new_policy(episodes, contract, config), config.data)))
-    assert sizes == [40, 20, 40]  # the command stands still at ticks 0 to 19
+        found = training_set(episodes, new_policy(episodes, contract, config), config.data)
+        sizes.append((len(found), float(found.weight.sum())))
+    assert sizes == [(40, 40.0), (20, 20.0), (40, 40.0), (40, 25.0)]  # the command stands still at ticks 0 to 19
 
 
 def test_camera_training(contract: Contract, new_recording: NewRecording, tmp_path: Path) -> None:

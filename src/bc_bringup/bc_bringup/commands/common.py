@@ -2,8 +2,12 @@
 
 import argparse
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bc_bringup import resources
+
+if TYPE_CHECKING:
+    from bc_core.workers import Workers
 
 WARM_UP_SEED = 2**31 - 1  # of the scene before the first episode: no episode's, so that every episode is a new scene
 
@@ -38,6 +42,25 @@ def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
 
 def setup_of(args: argparse.Namespace) -> Setup:
     return Setup(args.robot, args.contract, args.task, args.viewer, args.namespace, args.verbose)
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
+    """For commands that do the same to many bags."""
+    parser.add_argument("--jobs", type=positive, default=None, metavar="N", help="bags at once (one per core)")
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        default="",
+        metavar="ADDRESS",
+        help="do it on Ray: of a cluster (auto, HOST:PORT) that sees the same files; without ADDRESS on this machine",
+    )
+
+
+def workers_of(args: argparse.Namespace) -> "Workers":
+    from bc_core.workers import Workers
+
+    return Workers(args.jobs or 0, args.ray)
 
 
 def positive(text: str) -> int:

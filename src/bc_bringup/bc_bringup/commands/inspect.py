@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from bc_bringup import resources
-from bc_bringup.commands.common import positive
+from bc_bringup.commands.common import add_worker_arguments, workers_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="of a data set: write a page with plots and pictures")
     parser.add_argument("--contract", help="of a data set: name of a contract, instead of the one in each bag")
-    parser.add_argument("--jobs", type=positive, default=None, metavar="N", help="bags at once (one per core)")
+    add_worker_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def _survey(args: argparse.Namespace) -> int:
     from bc_core.survey.summary import format_totals, survey_bags, totals
 
     contract = Contract.load(resources.config_path("contract", args.contract)) if args.contract else None
-    survey = survey_bags(args.bag, contract, args.jobs or 0)
+    survey = survey_bags(args.bag, contract, workers_of(args))
     found = totals(survey)
     print(json.dumps(found, indent=1) if args.json else format_totals(found))
     if args.html:

@@ -1,9 +1,9 @@
 """Paths, limits and feature descriptions of the format."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from bc_core.contract import Contract
+from bc_core.conversion.segments import Selection
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
 
@@ -14,36 +14,11 @@ VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.m
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 INFO_PATH, STATS_PATH, TASKS_PATH = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
-INTERVENTION, OUTCOME, DONE = "intervention", "outcome", "next.done"
+INTERVENTION, OUTCOME, WEIGHT, DONE = "intervention", "outcome", "weight", "next.done"
 DEFAULTS = {
     "timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64", "task_index": "int64",
 }  # fmt: skip
 """Columns that every data set has besides its own features."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What of a contract goes into a data set: numeric streams, in the order of observation.state, and cameras."""
-
-    numeric: tuple[str, ...]
-    cameras: tuple[str, ...]
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        return (*self.numeric, *self.cameras)
-
-
-def select(contract: Contract, streams: tuple[str, ...] = ()) -> Selection:
-    """The streams by kind; none named: all. BcError: unknown ones, or none with numbers: observation.state is empty."""
-    for stream in streams:
-        if stream not in contract.observations:
-            known = ", ".join(contract.observations)
-            raise BcError(f"contract '{contract.name}' has no observation '{stream}': use some of {known}")
-    chosen = [contract.observations[stream] for stream in streams or contract.observations]
-    numeric = tuple(observation.name for observation in chosen if not observation.is_image)
-    if not numeric:
-        raise BcError("no stream with numbers is chosen: LeRobot's policies need observation.state; name one more")
-    return Selection(numeric, tuple(observation.name for observation in chosen if observation.is_image))
 
 
 def frames_per_second(contract: Contract) -> int:
@@ -64,6 +39,7 @@ def features(contract: Contract, selection: Selection, state_names: list[str]) -
         ACTION: {"dtype": "float32", "shape": [contract.width], "names": action_names},
         INTERVENTION: {"dtype": "bool", "shape": [1], "names": None},
         OUTCOME: {"dtype": "int64", "shape": [1], "names": None},
+        WEIGHT: {"dtype": "float32", "shape": [1], "names": None},
         DONE: {"dtype": "bool", "shape": [1], "names": None},
     }
     for camera in selection.cameras:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from cv2 import COLOR_RGB2BGR, COLOR_RGB2GRAY, cvtColor, imencode
 
 from bc_core.contract import COMPRESSED_IMAGE_TYPE, Contract, Observation
+from bc_core.conversion.segments import Selection
 from bc_core.grid import NANOSECONDS
-from bc_core.lerobot.layout import Selection
 from bc_core.message_types import blank_message, require_type
 
 _ROWS = 256  # of a chunk: what the controller preallocates

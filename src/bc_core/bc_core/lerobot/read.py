@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from bc_core.contract import Contract
+from bc_core.conversion.segments import Selection, select
 from bc_core.episode_writer import OUTCOMES, EpisodeWriter, recorded_topics
 from bc_core.errors import BcError
 from bc_core.lerobot import layout, video
-from bc_core.lerobot.layout import Selection
 from bc_core.lerobot.messages import MessageMaker
 
 _NUMBERS = (layout.STATE, layout.ACTION, layout.OUTCOME, layout.INTERVENTION)
@@ -66,7 +66,7 @@ def _open(root: Path, contract: Contract | None) -> _DataSet:
         if not told:
             raise BcError(f"{root} carries no contract: give one that fits it (--contract)")
         contract = Contract.from_document(told["contract"], str(own))
-    selection = layout.select(contract, tuple(told.get("streams", ())))
+    selection = select(contract, tuple(told.get("streams", ())))
     _check_fit(root, info, contract, selection)
     episodes = [row for file in sorted((root / "meta" / "episodes").rglob("*.parquet")) for row in _episode_rows(file)]
     return _DataSet(root, info, episodes, contract, selection)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bc_core.conversion.part import StoredSegment, stored_segments
 from bc_core.lerobot import layout, statistics, video
-from bc_core.lerobot.part import PART_FILE, outcome_number
+from bc_core.lerobot.cameras import SUFFIX
 from bc_core.lerobot.statistics import Histogram, Statistics
 
 _EPISODE_ROWS = 10_000  # per file of meta/episodes
 _MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """One episode of the data set: a segment of a part."""
-
-    header: dict[str, Any]
-    number: int
-    described: dict[str, Any]
-    folder: Path
-    numbers: dict[str, Any]
 
 
 @dataclass
@@ -78,14 +68,14 @@ def assemble(
     reels: dict[str, list[tuple[tuple[int, int], Path]]] = {key: [] for key in cameras}
     rolling = {key: _Rolling(layout.VIDEO_FILE_MB) for key in cameras}
     seconds: dict[tuple[str, tuple[int, int]], float] = {}
-    for episode, segment in enumerate(_segments(parts)):
+    for episode, segment in enumerate(stored_segments(parts)):
         task = tasks.setdefault(segment.header["task"], len(tasks))
         columns = _columns(segment, episode, tables.rows, task, fps)
-        length = segment.described["frames"]
-        row = _episode_row(segment, episode, length, tables.rows, columns, totals)
+        length = len(segment)
+        row = _episode_row(segment, episode, tables.rows, columns, totals)
         row["data/chunk_index"], row["data/file_index"] = tables.write(columns)
         for key, camera in cameras.items():
-            path = segment.folder / segment.described["cameras"][camera]["video"]
+            path = segment.path(camera).with_name(segment.path(camera).name + SUFFIX)
             place = rolling[key].place(path.stat().st_size / _MEGABYTE)
             reels[key].append((place, path))
             begin = seconds.get((key, place), 0.0)
@@ -108,24 +98,16 @@ def assemble(
     return {"episodes": len(rows), "frames": frames, "tasks": len(tasks)}
 
 
-def _segments(parts: Sequence[Path]) -> Iterator[_Segment]:
-    for folder in parts:
-        header = json.loads((folder / PART_FILE).read_text())
-        with np.load(folder / "numbers.npz") as numbers:
-            arrays = dict(numbers)
-        for number, described in enumerate(header["segments"]):
-            yield _Segment(header, number, described, folder, arrays)
-
-
-def _columns(segment: _Segment, episode: int, first: int, task: int, fps: int) -> dict[str, Any]:
+def _columns(segment: StoredSegment, episode: int, first: int, task: int, fps: int) -> dict[str, Any]:
     """Every column of an episode by feature: numbers, then those that every data set has."""
-    length, number = segment.described["frames"], segment.number
+    length = len(segment)
     frame = np.arange(length, dtype=np.int64)
     return {
-        layout.STATE: segment.numbers[f"state{number}"],
-        layout.ACTION: segment.numbers[f"action{number}"],
-        layout.INTERVENTION: segment.numbers[f"intervention{number}"],
-        layout.OUTCOME: np.full(length, outcome_number(segment.header), dtype=np.int64),
+        layout.STATE: np.concatenate(list(segment.numbers.values()), axis=1),
+        layout.ACTION: segment.action,
+        layout.INTERVENTION: segment.intervention,
+        layout.OUTCOME: np.full(length, segment.outcome, dtype=np.int64),
+        layout.WEIGHT: segment.weight,
         layout.DONE: frame == length - 1,
         "timestamp": (frame / fps).astype(np.float32),
         "frame_index": frame,
@@ -175,14 +157,14 @@ def _array(data: Any, width: int) -> pa.Array:
 
 
 def _episode_row(
-    segment: _Segment, episode: int, length: int, first: int, columns: dict[str, Any], totals: _Totals
+    segment: StoredSegment, episode: int, first: int, columns: dict[str, Any], totals: _Totals
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "episode_index": episode, "tasks": [segment.header["task"]], "length": length,
-        "dataset_from_index": first, "dataset_to_index": first + length,
+        "episode_index": episode, "tasks": [segment.header["task"]], "length": len(segment),
+        "dataset_from_index": first, "dataset_to_index": first + len(segment),
         "meta/episodes/chunk_index": 0, "meta/episodes/file_index": episode // _EPISODE_ROWS,
         "bag": segment.header["bag"], "outcome": segment.header["outcome"], "seed": segment.header["seed"],
-        "operator": segment.header["operator"], "first_tick": segment.described["first_tick"],
+        "operator": segment.header["operator"], "first_tick": segment.first_tick,
     }  # fmt: skip
     for key, data in columns.items():
         totals.numbers.setdefault(key, []).append(data)
@@ -200,9 +182,8 @@ def _video_row(key: str, place: tuple[int, int], begin: float, end: float) -> di
     }
 
 
-def _image_statistics(segment: _Segment, key: str, camera: str, totals: _Totals) -> dict[str, Any]:
-    counts = segment.numbers[f"histogram_{camera}{segment.number}"]
-    samples = segment.described["cameras"][camera]["samples"]
+def _image_statistics(segment: StoredSegment, key: str, camera: str, totals: _Totals) -> dict[str, Any]:
+    counts, samples = np.array(segment.cameras[camera]["histogram"]), segment.cameras[camera]["samples"]
     totals.histograms.setdefault(key, []).append(counts)
     totals.samples[key] = totals.samples.get(key, 0) + samples
     found = statistics.as_lists(statistics.of_histogram(counts, samples))

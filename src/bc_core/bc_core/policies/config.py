@@ -11,6 +11,7 @@ from bc_core.dagger.weights import PartWeights
 from bc_core.encoding import Encoding
 from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
+from bc_core.idle import IdleRule
 from bc_core.mask import GUIDED, Mask
 from bc_core.schema import Section
 
@@ -77,14 +78,14 @@ class DataConfig:
 
     sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
     the reference stands, and rows past it are trained as standing. weights: how often frames are drawn, by who acted.
-    cut_idle [s]: frames are left out where the command has stood still for so long and longer (bc_core.idle); 0: none.
+    idle: what frames weigh where the command stands still; none: as others.
     """
 
     sources: tuple[str, ...]
     outcomes: tuple[str, ...]
     pad_end: bool
     weights: PartWeights = field(default_factory=PartWeights)
-    cut_idle: float = 0.0
+    idle: IdleRule | None = None
 
     @classmethod
     def from_section(cls, section: Section) -> "DataConfig":
@@ -93,7 +94,7 @@ class DataConfig:
             outcomes=section.texts("outcomes", choices=OUTCOMES),
             pad_end=section.boolean("pad_end"),
             weights=PartWeights.from_section(section.section("weights", {})),
-            cut_idle=section.number("cut_idle", default=0.0, minimum=0.0, maximum=3600.0),
+            idle=IdleRule.from_section(section.section("idle")) if "idle" in section.document else None,
         )
         section.finish()
         return config

@@ -1,10 +1,7 @@
 """All episodes together: what a data set holds, and which episodes stand out, with the reason."""
 
-import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +12,13 @@ from bc_core.bags import find_episodes
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.survey.measure import EpisodeMeasure, measure
+from bc_core.workers import Workers
 
 _OUTLIER = 5.0  # robust standard deviations from the median
 _SLOW = 0.9  # of the rate by the contract
 _FROZEN = 2.0  # [s] of the very same picture: no camera has so little noise
 _LEAST_EPISODES = 8  # below so many nothing stands out of them
+_HERE = Workers()
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,18 @@ class Survey:
 def survey_bags(
     roots: Sequence[Path],
     contract: Contract | None = None,
-    jobs: int = 0,
+    workers: Workers = _HERE,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Survey:
-    """Measure all bags below `roots`, several at once. BcError: there are none. jobs: 0: one per core."""
+    """Measure all bags below `roots`, several at once. BcError: there are none."""
     paths = [path for root in roots for path in find_episodes(root)]
     if not paths:
         raise BcError(f"no bag in {', '.join(map(str, roots))}: name a folder that holds recorded episodes")
-    episodes = []
-    for done, episode in enumerate(_measure_all(paths, contract, jobs or os.cpu_count() or 1), start=1):
-        episodes.append(episode)
-        on_progress(done, len(paths))
+    measured: dict[int, EpisodeMeasure] = {}
+    for number, episode in workers.results(measure, [(path, contract) for path in paths], least=4):
+        measured[number] = episode
+        on_progress(len(measured), len(paths))
+    episodes = [measured[number] for number in range(len(paths))]
     return Survey(tuple(map(str, roots)), tuple(episodes), _flags(episodes))
 
 
@@ -104,15 +104,6 @@ def format_totals(found: dict[str, Any]) -> str:
     if len(found["flagged"]) > 20:
         lines.append(f"  and at {len(found['flagged']) - 20} more")
     return "\n".join(lines)
-
-
-def _measure_all(paths: Sequence[Path], contract: Contract | None, jobs: int) -> Any:
-    if jobs == 1 or len(paths) < 4:
-        yield from (measure(path, contract) for path in paths)
-        return
-    context = multiprocessing.get_context("spawn")  # threads of libraries do not survive a fork
-    with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context) as pool:
-        yield from pool.map(measure, paths, [contract] * len(paths), chunksize=4)
 
 
 def _topics(episodes: Sequence[EpisodeMeasure]) -> list[str]:

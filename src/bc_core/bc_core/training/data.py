@@ -14,7 +14,7 @@ from bc_core.bags import open_episode
 from bc_core.contract import Contract
 from bc_core.dataset import EpisodeTicks, Windows, read_episode, windows
 from bc_core.errors import BcError
-from bc_core.idle import IdleRule, idle_ticks
+from bc_core.idle import idle_weight
 from bc_core.normalisation import Normaliser, fit_actions, fit_observations
 from bc_core.policies.config import DataConfig, FlowConfig, TrainConfig
 from bc_core.policies.flow import FlowPolicy, input_layout
@@ -120,13 +120,6 @@ def _float(normaliser: Normaliser, data: npt.NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(normaliser.normalise(data)).float()
 
 
-def _idle(episode: EpisodeTicks, contract: Contract, data: DataConfig) -> npt.NDArray[np.bool_]:
-    """(T,) ticks in stretches that the configuration leaves out."""
-    if not data.cut_idle:
-        return np.zeros(len(episode.commands), dtype=np.bool_)
-    return idle_ticks(episode, contract.groups, contract.grid.dt, IdleRule(seconds=data.cut_idle))
-
-
 @dataclass(frozen=True)
 class _Arrays:
     """TrainingSet's columns before normalisation, as NumPy arrays."""
@@ -143,7 +136,8 @@ def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: FlowCo
     encoder, to_features, streams, cameras = input_layout(contract, config)
     parts: list[tuple[EpisodeTicks, Windows, npt.NDArray[np.float64]]] = []
     for episode in episodes:
-        weight = np.where(_idle(episode, contract, data), 0.0, data.weights.of(episode, contract.grid.dt))
+        weight = data.weights.of(episode, contract.grid.dt)
+        weight = weight * idle_weight(episode, contract.groups, contract.grid.dt, data.idle)
         window = windows(episode, config.horizon, data.sources, data.pad_end).chosen(weight > 0.0)
         if len(window.frames):
             parts.append((episode, window, weight[window.frames]))

@@ -14,6 +14,7 @@ from bc_core.errors import BcError
 from bc_core.survey.measure import measure
 from bc_core.survey.page import render_page
 from bc_core.survey.summary import format_totals, survey_bags, totals
+from bc_core.workers import Workers
 
 MS = 1_000_000
 START = 20_000
@@ -88,7 +89,7 @@ def test_what_stands_out_is_told_with_the_reason(make: Callable[..., Path], tmp_
     file.write_bytes(content[: int(0.8 * len(content))])
     (tmp_path / "bags" / "episode_000013").mkdir()
     (tmp_path / "bags" / "episode_000013" / "x.mcap").write_text("no bag at all")
-    survey = survey_bags([tmp_path / "bags"], jobs=1)
+    survey = survey_bags([tmp_path / "bags"], workers=Workers(1))
     flags = {Path(path).name: "; ".join(reasons) for path, reasons in survey.flags.items()}
     assert set(flags) == {path.name for path in (long, frozen, cut, dead, twin)} | {"episode_000013"}
     assert "length 9.95 s is far from the median" in flags[long.name]
@@ -102,7 +103,7 @@ def test_what_stands_out_is_told_with_the_reason(make: Callable[..., Path], tmp_
 def test_totals_and_page_hold_it_all(make: Callable[..., Path], tmp_path: Path) -> None:
     for number in range(3):
         make(number, outcome="success" if number else "failure")
-    survey = survey_bags([tmp_path / "bags"], jobs=2)
+    survey = survey_bags([tmp_path / "bags"], workers=Workers(2))
     found = totals(survey)
     assert (found["episodes"], found["outcomes"]) == (3, {"failure": 1, "success": 2})
     assert (found["ticks"], found["frames"], found["human_share"]) == (120, 120, 1.0)
@@ -119,7 +120,7 @@ def test_totals_and_page_hold_it_all(make: Callable[..., Path], tmp_path: Path) 
 def test_a_folder_of_rubbish_is_told_and_survived(tmp_path: Path) -> None:
     (tmp_path / "episode_000000").mkdir()
     (tmp_path / "episode_000000" / "a.mcap").write_bytes(b"\x89MCAP0\r\n" + bytes(100))
-    survey = survey_bags([tmp_path], jobs=1)
+    survey = survey_bags([tmp_path], workers=Workers(1))
     assert totals(survey)["unreadable"] == 1
     assert "episode_000000" in render_page(survey)
 

@@ -9,18 +9,20 @@ import pytest
 
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
+from bc_core.conversion.run import Request
 from bc_core.dataset import read_episode
 from bc_core.errors import BcError
 from bc_core.lerobot.convert import to_lerobot
 from bc_core.lerobot.read import from_lerobot
 from bc_core.lerobot.video import VideoSettings
+from bc_core.workers import Workers
 
 from .conftest import START, picture
 
 
 @pytest.fixture
 def out(bags: list[Path], tmp_path: Path) -> Path:
-    to_lerobot([bags[0].parent], tmp_path / "dataset", jobs=1, encoding=VideoSettings("h264", crf=1))
+    to_lerobot(Request([bags[0].parent], workers=Workers(1)), tmp_path / "dataset", VideoSettings("h264", crf=1))
     return tmp_path / "dataset"
 
 

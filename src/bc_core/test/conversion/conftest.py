@@ -53,3 +53,18 @@ def bags(small: Contract, tmp_path: Path, recording_at: Callable[..., Any]) -> l
             bag.chunk("human", 2, t(START + 10), rows(500, TICKS - 10), in_force=t(START + 10))
         paths.append(bag.close(outcome))
     return paths
+
+
+@pytest.fixture
+def still(small: Contract, tmp_path: Path, recording_at: Callable[..., Any]) -> Path:
+    """A demonstration in which the command stands from tick 6 to 17."""
+    t = small.grid.time
+    bag = recording_at(tmp_path / "still" / "episode_000000", 0, small)
+    for tick in range(TICKS):
+        bag.joints(t(START + tick), np.zeros(7), 0.08)
+        bag.image(t(START + tick), picture(tick))
+    commands = rows(0, TICKS)
+    commands[6:19] = commands[6]
+    bag.mode(t(START), HUMAN, 2)
+    bag.chunk("human", 1, t(START), commands, in_force=t(START))
+    return bag.close("success")

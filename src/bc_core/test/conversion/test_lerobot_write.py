@@ -11,11 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from bc_core.contract import Contract
+from bc_core.conversion import part, run
+from bc_core.conversion.run import Request
+from bc_core.conversion.segments import Choice
 from bc_core.errors import BcError
-from bc_core.lerobot import convert, part
+from bc_core.idle import IdleRule
+from bc_core.lerobot import write
 from bc_core.lerobot.convert import to_lerobot
-from bc_core.lerobot.segments import Choice
 from bc_core.lerobot.video import VideoSettings, decode
+from bc_core.workers import Workers
 
 from .conftest import START, TICKS
 
@@ -24,7 +28,7 @@ QUICK = VideoSettings("h264", crf=10)
 
 
 def made(bags: list[Path], out: Path, **options: Any) -> Path:
-    to_lerobot([bags[0].parent], out, jobs=1, **{"encoding": QUICK, **options})
+    to_lerobot(Request([bags[0].parent], **{"workers": Workers(1), **options}), out, QUICK)
     return out
 
 
@@ -110,7 +114,7 @@ def test_the_choice_is_kept_with_the_data(bags: list[Path], tmp_path: Path) -> N
     choice = Choice(outcomes=("success",), sources=("human",))
     out = made(bags, tmp_path / "dataset", choice=choice, streams=("arm",))
     told = json.loads((out / "meta" / "bc_ros.json").read_text())
-    assert told["choice"] == {"outcomes": ["success"], "sources": ["human"], "cut_idle": 0.0}
+    assert told["choice"] == {"outcomes": ["success"], "sources": ["human"], "idle": None}
     assert [len(bag["segments"]) for bag in told["bags"]] == [1, 1, 0]
     columns = table(out)
     assert columns["intervention"].all()
@@ -118,6 +122,20 @@ def test_the_choice_is_kept_with_the_data(bags: list[Path], tmp_path: Path) -> N
     assert columns["observation.state"].shape[1] == 7
     assert not (out / "videos").exists()
     assert info(out)["video_path"] is None
+
+
+def test_idle_frames_weigh_what_was_chosen_and_the_choice_is_kept(still: Path, tmp_path: Path) -> None:
+    rule = IdleRule(seconds=0.5, weight=0.25)
+    out = made([still], tmp_path / "dataset", choice=Choice(idle=rule))
+    told = json.loads((out / "meta" / "bc_ros.json").read_text())
+    assert IdleRule(**told["choice"]["idle"]) == rule
+    assert table(out)["weight"].tolist() == [1.0] * 6 + [0.25] * 12 + [1.0] * 6
+    cut = made([still], tmp_path / "cut", choice=Choice(idle=IdleRule(seconds=0.5)))
+    assert [row["length"] for row in pq.read_table(cut / "meta/episodes/chunk-000/file-000.parquet").to_pylist()] == [
+        6,
+        6,
+    ]
+    assert table(cut)["weight"].tolist() == [1.0] * 12
 
 
 def test_an_interrupted_conversion_goes_on_where_it_was(
@@ -131,7 +149,7 @@ def test_an_interrupted_conversion_goes_on_where_it_was(
         converted.append(job.bag.name)
         part.convert_bag(job, folder)
 
-    monkeypatch.setattr(convert, "convert_bag", stop_at_third)
+    monkeypatch.setattr(run, "convert_bag", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         made(bags, tmp_path / "dataset")
     assert not (tmp_path / "dataset" / "meta").exists()
@@ -141,18 +159,18 @@ def test_an_interrupted_conversion_goes_on_where_it_was(
         seen.append(job.bag.name)
         part.convert_bag(job, folder)
 
-    monkeypatch.setattr(convert, "convert_bag", note)
+    monkeypatch.setattr(run, "convert_bag", note)
     out = made(bags, tmp_path / "dataset")
     assert (converted, seen) == (["episode_000000", "episode_000001"], ["episode_000002"])
     assert info(out)["total_frames"] == 68
-    assert not (out / convert.PARTS).exists()
+    assert not (out / run.PARTS).exists()
 
 
 def test_a_part_of_other_settings_is_not_used_again(
     bags: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(convert.write, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(write, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             made(bags, tmp_path / "dataset")
     out = made(bags, tmp_path / "dataset", streams=("gripper",))
@@ -161,7 +179,7 @@ def test_a_part_of_other_settings_is_not_used_again(
 
 def test_several_workers_make_the_same_data_set(bags: list[Path], out: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    to_lerobot([bags[0].parent], other, jobs=2, encoding=QUICK)
+    made(bags, other, workers=Workers(2))
     for name in ("meta/info.json", "meta/stats.json", "data/chunk-000/file-000.parquet"):
         assert (other / name).read_bytes() == (out / name).read_bytes()
 
@@ -195,7 +213,7 @@ def test_a_grid_without_whole_frames_per_second_is_refused(
 def test_a_folder_without_bags_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BcError, match="no bag in"):
-        to_lerobot([tmp_path / "empty"], tmp_path / "dataset")
+        to_lerobot(Request([tmp_path / "empty"]), tmp_path / "dataset")
     shutil.rmtree(tmp_path / "empty")
     with pytest.raises(BcError, match="no directory"):
-        to_lerobot([tmp_path / "empty"], tmp_path / "dataset")
+        to_lerobot(Request([tmp_path / "empty"]), tmp_path / "dataset")

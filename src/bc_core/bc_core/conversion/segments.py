@@ -1,4 +1,4 @@
-"""An episode as stretches without a gap: the format knows only frames at a constant rate, one after the other.
+"""What of an episode is wanted, as stretches without a gap: data sets know only frames at a constant rate.
 
 Where a frame is missing (a stale camera, a pause) or nobody commanded, the episode is split; nothing is made up.
 """
@@ -12,42 +12,73 @@ import numpy.typing as npt
 
 from bc_core.contract import Contract
 from bc_core.dataset import EpisodeTicks
+from bc_core.errors import BcError
 from bc_core.fields import column_names
-from bc_core.idle import IdleRule, idle_ticks
-from bc_core.lerobot.layout import Selection
+from bc_core.idle import IdleRule, idle_weight
 
 _LEAST_TICKS = 2
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a contract goes into a data set: numeric streams, in the order of their columns, and cameras."""
+
+    numeric: tuple[str, ...]
+    cameras: tuple[str, ...]
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.cameras)
+
+
+def select(contract: Contract, streams: tuple[str, ...] = ()) -> Selection:
+    """The streams by kind; none named: all. BcError: unknown ones, or none with numbers, which every policy needs."""
+    for stream in streams:
+        if stream not in contract.observations:
+            known = ", ".join(contract.observations)
+            raise BcError(f"contract '{contract.name}' has no observation '{stream}': use some of {known}")
+    chosen = [contract.observations[stream] for stream in streams or contract.observations]
+    numeric = tuple(observation.name for observation in chosen if not observation.is_image)
+    if not numeric:
+        raise BcError("no stream with numbers is chosen: policies need a state; name one more")
+    return Selection(numeric, tuple(observation.name for observation in chosen if observation.is_image))
 
 
 @dataclass(frozen=True)
 class Choice:
     """Which recorded ticks go into a data set; stored with it. Empty tuples: all.
 
-    outcomes: of episodes. sources: whose commands. cut_idle [s]: stretches without motion of at least so long are left
-    out; 0: none are.
+    outcomes: of episodes. sources: whose commands. idle: which stretches without motion are left out or weigh less.
     """
 
     outcomes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    cut_idle: float = 0.0
+    idle: IdleRule | None = None
 
 
 @dataclass(frozen=True)
 class Segment:
     """T successive frames and what was commanded at them.
 
-    first_tick: on the grid. state (T, S), action (T, D) float32; intervention (T,): a human commanded. images:
-    camera -> (T, height, width, 3) uint8 RGB.
+    first_tick: on the grid. numbers: stream -> (T, width) float32; action (T, D) float32. intervention (T,): a human
+    commanded. weight (T,) float32: of the frame in training, relative to 1. images: camera -> (T, height, width, 3)
+    uint8 RGB.
     """
 
     first_tick: int
-    state: npt.NDArray[np.float32]
+    numbers: Mapping[str, npt.NDArray[np.float32]]
     action: npt.NDArray[np.float32]
     intervention: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float32]
     images: Mapping[str, npt.NDArray[np.uint8]]
 
     def __len__(self) -> int:
-        return len(self.state)
+        return len(self.action)
+
+    @property
+    def state(self) -> npt.NDArray[np.float32]:
+        """All numeric streams side by side, shape (T, S)."""
+        return np.concatenate(list(self.numbers.values()), axis=1)
 
 
 def segments(episode: EpisodeTicks, contract: Contract, selection: Selection, choice: Choice) -> Iterator[Segment]:
@@ -55,18 +86,18 @@ def segments(episode: EpisodeTicks, contract: Contract, selection: Selection, ch
     wanted = episode.has_frame & episode.has_command
     if choice.sources:
         wanted &= np.isin(episode.source, choice.sources)
-    if choice.cut_idle:
-        wanted &= ~idle_ticks(episode, contract.groups, contract.grid.dt, IdleRule(seconds=choice.cut_idle))
+    weight = idle_weight(episode, contract.groups, contract.grid.dt, choice.idle)
+    wanted &= weight > 0.0
     edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         if end - begin < _LEAST_TICKS:
             continue
-        state = [episode.values[stream][begin:end, -1] for stream in selection.numeric]
         yield Segment(
             first_tick=episode.first_tick + begin,
-            state=np.concatenate(state, axis=1).astype(np.float32),
+            numbers={stream: episode.values[stream][begin:end, -1].astype(np.float32) for stream in selection.numeric},
             action=episode.commands[begin:end].astype(np.float32),
             intervention=episode.source[begin:end] == "human",
+            weight=weight[begin:end].astype(np.float32),
             images={
                 camera: _rgb(contract, camera, episode.values[camera][begin:end, -1]) for camera in selection.cameras
             },

@@ -1,0 +1,1 @@
+"""Tests of conversions share the data set of the conftest."""

@@ -1,1 +1,0 @@
-"""Tests of the LeRobot format share the conftest's data set."""
