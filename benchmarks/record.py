@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -28,17 +29,21 @@ import rclpy
 import yaml
 from domain_coordinator import domain_id
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
 
 from bc_core.bags import open_episode
+from bc_core.grid import NANOSECONDS
 from bc_core.repair import repair
 from bc_msgs.srv import StartEpisode, StopEpisode
-from bc_nodes import qos
 
 WIDTH, HEIGHT, CAMERA_HZ, JOINT_HZ = 640, 480, 30, 1000
 JOINTS = [f"joint{index}" for index in range(7)]
 PATIENCE = 30.0  # [s]
 SETTLE = 2.0  # [s]; a service that is seen may not see its client yet, and then its answer is lost
+DIGITS = 9  # of a message's number, in frame_id
+HISTORY = 1.0  # [s] of messages that a publisher keeps for a recorder that the scheduler leaves waiting
 LOSS_LIMIT = 0.5  # [s] of a killed recorder
 
 
@@ -63,25 +68,30 @@ def contract(cameras: int) -> dict[str, Any]:
 
 
 def publish(kind: str, cameras: int) -> None:
-    """A publisher process: numbers in frame_id, at a steady rate, until it is told to stop."""
+    """A publisher process: numbers in frame_id, at a steady rate, until it is told to stop.
+
+    Messages are serialized once and numbered in place: what is measured is the recorder, not Python's serializer.
+    """
     rclpy.init()
     node = Node(f"bench_{kind}")
     rate = CAMERA_HZ if kind == "cameras" else JOINT_HZ
     if kind == "cameras":
         pixels = array("B", os.urandom(WIDTH * HEIGHT * 3))
-        messages: list[Any] = [
-            Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=WIDTH * 3, data=pixels) for _ in range(cameras)
-        ]
-        publishers = [node.create_publisher(Image, f"camera{k}/image_raw", qos.SENSOR_OUT) for k in range(cameras)]
+        message: Any = Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=WIDTH * 3, data=pixels)
+        topics = [f"camera{number}/image_raw" for number in range(cameras)]
     else:
-        messages = [JointState(name=JOINTS, position=[0.0] * len(JOINTS))]
-        publishers = [node.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)]
+        message, topics = JointState(name=JOINTS, position=[0.0] * len(JOINTS)), ["joint_states"]
+    message.header.frame_id = "0" * DIGITS
+    data = bytearray(serialize_message(message))
+    profile = QoSProfile(depth=round(HISTORY * rate))  # reliable
+    publishers = [node.create_publisher(type(message), topic, profile) for topic in topics]
     number, due = 0, time.monotonic()
     while True:
-        stamp = node.get_clock().now().to_msg()
-        for message, publisher in zip(messages, publishers, strict=True):
-            message.header.stamp, message.header.frame_id = stamp, str(number)
-            publisher.publish(message)
+        data[4:12] = struct.pack("<iI", *divmod(time.time_ns(), NANOSECONDS))
+        data[16 : 16 + DIGITS] = f"{number:0{DIGITS}d}".encode()
+        ready = bytes(data)
+        for publisher in publishers:
+            publisher.publish(ready)
         number += 1
         due += 1.0 / rate
         time.sleep(max(0.0, due - time.monotonic()))

@@ -31,6 +31,8 @@ from bc_teleop.recording import OUTCOME_TOPIC, Ended, EpisodeRecording, Recorder
 TICK_TOPIC = "task/state"  # lock step: published once at every tick
 FLUSH_PERIOD = 0.4  # [s]; with the poll's period and the writing it stays below half a second
 POLL_PERIOD = 0.05  # [s]; every wake-up costs, and no queue fills in this time
+TAKE_SECONDS = 0.1  # [s] of taking messages at once: services, and the flush, wait no longer, whatever is published
+DRAIN_SECONDS = 5.0  # [s]; what has arrived before a stop is recorded, if it takes no longer
 TICK_PATIENCE = 0.02  # [s] of waiting for the rest of a tick at once; then the poll timer does
 PAUSE = 0.0005  # [s] between two looks for messages while waiting for them
 MEBIBYTE = 1 << 20
@@ -115,7 +117,7 @@ class EpisodeRecorder(BcLifecycleNode):
         recording = self._recording
         if recording is None:
             return
-        for arrival in self._topics.take_all():
+        for arrival in self._topics.take_all(TAKE_SECONDS):
             if self._lockstep:
                 self._follow_time(recording.streams[arrival.topic], arrival.data)
             try:
@@ -225,8 +227,7 @@ class EpisodeRecorder(BcLifecycleNode):
             return response
         if self._lockstep:
             self._pump_until(lambda: self._tick_ns is None, self.value("tick_timeout"))
-        else:
-            self._poll()
+        self._drain()
         try:
             ended = self._stop(recording, OUTCOMES[request.outcome], request.reason, request.discard)
         except BcError as error:
@@ -286,7 +287,7 @@ class EpisodeRecorder(BcLifecycleNode):
     def _end(self, reason: str) -> None:
         """Close an episode that is under way: it is kept, as aborted."""
         if self._recording is not None and self._recording.is_recording:
-            self._poll()
+            self._drain()
         if self._recording is not None and self._recording.is_recording:
             try:
                 self._stop(self._recording, "aborted", reason)
@@ -303,6 +304,10 @@ class EpisodeRecorder(BcLifecycleNode):
         recording = self._recording
         assert recording is not None
         self._statuses.publish(status_message(recording, self._now_ns(), self._warnings(recording)))
+
+    def _drain(self) -> None:
+        """Record what has arrived by now."""
+        self._pump_until(lambda: not self._topics.backlog, DRAIN_SECONDS)
 
     def _pump_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Take messages until a condition holds or time is up; meanwhile the executor does nothing else."""

@@ -1,5 +1,6 @@
 """Subscriptions that hand over serialized messages, of all topics together and in order of arrival."""
 
+import time
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -50,6 +51,7 @@ class RawTopics:
         self._profiles: dict[str, QoSProfile] = {}
         self._audits: dict[str, SequenceAudit] = {}
         self._losses: dict[str, LossAccount] = {}
+        self.backlog = False
 
     @property
     def resolved_names(self) -> dict[str, str]:
@@ -68,15 +70,23 @@ class RawTopics:
             if self._node.count_publishers(subscription.topic_name) > subscription.get_publisher_count()
         ]
 
-    def take_all(self) -> list[Arrival]:
-        """Everything that has arrived since the last call."""
+    def take_all(self, seconds: float) -> list[Arrival]:
+        """What has arrived since the last call, as far as the time allows: `backlog` says whether that was all.
+
+        Of every topic at least one message is taken: no topic starves beside a fast one.
+        """
         arrivals = []
+        deadline = time.monotonic() + seconds
+        self.backlog = False
         for topic, subscription in self._subscriptions.items():
             take, message_class = subscription.handle.take_message, subscription.msg_type
             while (taken := take(message_class, True)) is not None:
                 data, info = taken
                 self._audit(topic, info["publication_sequence_number"])
                 arrivals.append(Arrival(info["received_timestamp"], topic, data))
+                if time.monotonic() > deadline:
+                    self.backlog = True
+                    break
         arrivals.sort(key=lambda arrival: arrival.received_ns)
         return arrivals
 

@@ -291,6 +291,20 @@ def test_an_overflow_is_counted(lockstep: Graph) -> None:
     assert any("'joint_states' were lost" in status.message for status in lockstep.statuses)
 
 
+def test_what_has_arrived_is_recorded_however_little_is_taken_at_once(
+    lockstep: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bc_teleop.episode_recorder.TAKE_SECONDS", 0.0)  # one message of every topic
+    assert lockstep.start().success
+    lockstep.observe(START)
+    lockstep.finish_tick(START)
+    for index in range(1, 301):
+        lockstep.send("joint_states", START + index * 5 * MS)
+    stopped = lockstep.stop()
+    assert stopped.lost == 0
+    assert open_episode(stopped.path).topics["joint_states"].count == 310
+
+
 def test_status_and_outcome_are_published(lockstep: Graph) -> None:
     started = lockstep.start()
     lockstep.spin_until(lambda: any(status.state == EpisodeStatus.RECORDING for status in lockstep.statuses))

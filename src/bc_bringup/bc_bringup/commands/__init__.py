@@ -5,9 +5,22 @@ Heavy imports (rclpy, torch, mujoco) belong into the functions: `bcros --help` m
 
 from types import ModuleType
 
-from bc_bringup.commands import collect, convert, dagger, demo, doctor, inspect, launch, repair, replay, rollout, train
+from bc_bringup.commands import (
+    collect,
+    convert,
+    dagger,
+    demo,
+    doctor,
+    inspect,
+    launch,
+    repair,
+    replay,
+    rollout,
+    train,
+    view,
+)
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
-    "dagger": dagger, "inspect": inspect, "repair": repair, "replay": replay, "convert": convert,
+    "dagger": dagger, "inspect": inspect, "repair": repair, "replay": replay, "convert": convert, "view": view,
 }  # fmt: skip

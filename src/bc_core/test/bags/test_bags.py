@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -37,6 +39,21 @@ def test_messages_come_back_as_written(tmp_path: Path, compression: str) -> None
     assert joints[3].msg.header.stamp.nanosec == (START_NS + 3 * STEP_NS) % 1_000_000_000
     np.testing.assert_array_equal(joints[3].msg.position, joint_state(3).position)
     assert (episode.truncated, episode.lost_total, episode.damage) == (False, 0, "")
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_mcap_library_reads_the_file_and_its_checksums_hold(tmp_path: Path, compression: str) -> None:
+    """The reader behind the `mcap` tool for Python, by index and with every checksum checked."""
+    path = mcap(make_episode(tmp_path / "episode", SAMPLES, compression=compression))
+    with path.open("rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()], validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        assert summary.statistics.message_count == SAMPLES + 4
+        assert reader.get_header().profile == "ros2"
+        found = [(m.log_time, d.position[0]) for _, _, m, d in reader.iter_decoded_messages(["/joint_states"])]
+    assert found == [(START_NS + index * STEP_NS, float(index)) for index in range(SAMPLES)]
 
 
 def test_info_says_what_the_episode_was(tmp_path: Path) -> None:
