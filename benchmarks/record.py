@@ -19,22 +19,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 import yaml
 from domain_coordinator import domain_id
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
 
 from bc_core.bags import open_episode
 from bc_core.grid import NANOSECONDS
+from bc_core.message_types import blank_message, installed_types
 from bc_core.repair import repair
 from bc_msgs.srv import StartEpisode, StopEpisode
 
@@ -43,7 +43,7 @@ JOINTS = [f"joint{index}" for index in range(7)]
 PATIENCE = 30.0  # [s]
 SETTLE = 2.0  # [s]; a service that is seen may not see its client yet, and then its answer is lost
 DIGITS = 9  # of a message's number, in frame_id
-HISTORY = 1.0  # [s] of messages that a publisher keeps for a recorder that the scheduler leaves waiting
+HISTORY = {"cameras": 1.0, "joints": 5.0}  # [s] that publishers keep: bc_nodes.qos.record says why
 LOSS_LIMIT = 0.5  # [s] of a killed recorder
 
 
@@ -75,16 +75,20 @@ def publish(kind: str, cameras: int) -> None:
     rclpy.init()
     node = Node(f"bench_{kind}")
     rate = CAMERA_HZ if kind == "cameras" else JOINT_HZ
+    message_class: Any = Image if kind == "cameras" else JointState
+    message_type = "sensor_msgs/msg/" + message_class.__name__
     if kind == "cameras":
-        pixels = array("B", os.urandom(WIDTH * HEIGHT * 3))
-        message: Any = Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=WIDTH * 3, data=pixels)
+        message = blank_message(message_type)
+        message.height, message.width, message.encoding, message.step = HEIGHT, WIDTH, "rgb8", WIDTH * 3
+        message.data = np.frombuffer(os.urandom(WIDTH * HEIGHT * 3), dtype=np.uint8)
         topics = [f"camera{number}/image_raw" for number in range(cameras)]
     else:
-        message, topics = JointState(name=JOINTS, position=[0.0] * len(JOINTS)), ["joint_states"]
+        message = blank_message(message_type)
+        message.name, message.position, topics = JOINTS, np.zeros(len(JOINTS)), ["joint_states"]
     message.header.frame_id = "0" * DIGITS
-    data = bytearray(serialize_message(message))
-    profile = QoSProfile(depth=round(HISTORY * rate))  # reliable
-    publishers = [node.create_publisher(type(message), topic, profile) for topic in topics]
+    data = bytearray(installed_types().serialize_cdr(message, message_type))
+    profile = QoSProfile(depth=round(HISTORY[kind] * rate))  # reliable
+    publishers = [node.create_publisher(message_class, topic, profile) for topic in topics]
     number, due = 0, time.monotonic()
     while True:
         data[4:12] = struct.pack("<iI", *divmod(time.time_ns(), NANOSECONDS))

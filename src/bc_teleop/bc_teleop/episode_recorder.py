@@ -84,7 +84,7 @@ class EpisodeRecorder(BcLifecycleNode):
         self._topics = RawTopics(self)
         for stream in recording.streams.values():
             if stream.name != OUTCOME_TOPIC:  # this node's own: written, not listened to
-                profile = qos.RECORD_LATCHED if stream.latched else qos.RECORD
+                profile = qos.RECORD_LATCHED if stream.latched else qos.record(stream.nominal_hz)
                 self._topics.add(stream.name, stream.type_name, profile)
         if TICK_TOPIC not in recording.streams and self._lockstep:
             raise BcError(f"contract '{contract.name}' does not record '{TICK_TOPIC}', which lock step needs: add it")

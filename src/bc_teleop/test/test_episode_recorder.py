@@ -282,12 +282,12 @@ def test_an_overflow_is_counted(lockstep: Graph) -> None:
     assert lockstep.start().success
     lockstep.observe(START)
     lockstep.finish_tick(START)
-    for index in range(1, qos.RECORD.depth + 301):
+    for index in range(1, qos.record(200.0).depth + 301):
         lockstep.send("joint_states", START + index * 5 * MS)
     stopped = lockstep.stop()
     assert stopped.lost >= 300
     account = open_episode(stopped.path).info["topics"]["joint_states"]
-    assert account["written"] + account["lost"] == 10 + qos.RECORD.depth + 300
+    assert account["written"] + account["lost"] == 10 + qos.record(200.0).depth + 300
     assert any("'joint_states' were lost" in status.message for status in lockstep.statuses)
 
 
