@@ -21,6 +21,7 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError, extract, stamp_ns
 from bc_core.frames import FrameAssembler
+from bc_core.grid import NANOSECONDS
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -107,7 +108,7 @@ def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt
     try:
         return extract(contract.observations[stream], message)
     except ObservationError as error:
-        raise BcError(f"episode '{path}': {error}") from error
+        raise BcError(f"episode '{path}', message of {stamp_ns(message) / NANOSECONDS:.3f} s: {error}") from error
 
 
 def _on_grid(

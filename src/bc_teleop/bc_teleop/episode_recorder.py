@@ -188,9 +188,11 @@ class EpisodeRecorder(BcLifecycleNode):
         if not recording.is_recording:
             return []
         observed = [stream.name for stream in recording.streams.values() if stream.is_periodic]
-        return recording.warnings(self._now_ns()) + [
-            f"'{topic}' has more than one publisher: stop all but one" for topic in self._topics.crowded(observed)
-        ]
+        graph = [f"'{topic}' has more than one publisher: stop all but one" for topic in self._topics.crowded(observed)]
+        graph += self._topics.mistyped(observed)
+        for text in graph:
+            recording.note(text, self._now_ns())
+        return recording.warnings(self._now_ns()) + graph
 
     # --- episodes ---------------------------------------------------------------------------------------------------
 
@@ -209,8 +211,9 @@ class EpisodeRecorder(BcLifecycleNode):
         try:
             path = recording.start(wanted, self._now_ns())
         except BcError as error:
-            response.message = str(error)
-            self.get_logger().error(f"episode refused: {error}")
+            absent = [stream.name for stream in recording.absent(self._now_ns())]
+            response.message = "; ".join([str(error), *self._topics.mistyped(absent)])
+            self.get_logger().error(f"episode refused: {response.message}")
             return response
         response.success, response.episode, response.path = True, path.name, str(path)
         self.get_logger().info(f"recording {path}")

@@ -104,6 +104,21 @@ class RawTopics:
         """Those topics that more than one publisher serves."""
         return [topic for topic in topics if self._subscriptions[topic].get_publisher_count() > 1]
 
+    def mistyped(self, topics: Iterable[str]) -> list[str]:
+        """What is wrong with topics that somebody publishes as another type: their messages never arrive."""
+        found = []
+        for topic in topics:
+            subscription = self._subscriptions[topic]
+            wanted = type_name(subscription.msg_type)
+            offers = self._node.get_publishers_info_by_topic(subscription.topic_name)
+            others = sorted({offer.topic_type for offer in offers} - {wanted})
+            if others:
+                found.append(
+                    f"'{topic}' is published as {others[0]}, the contract says {wanted}: correct the publisher or the "
+                    "contract"
+                )
+        return found
+
     def adapt(self) -> list[str]:
         """Subscribe anew, best effort, where a publisher offers no more (most camera drivers do not).
 
@@ -150,6 +165,11 @@ class RawTopics:
         if sequence is not None:  # None: a middleware that does not count
             missing = self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(topic))
             self._losses[topic].add_gap(missing)
+
+
+def type_name(message_class: Any) -> str:
+    """A message class's name as the graph tells it, e.g. sensor_msgs/msg/Image."""
+    return f"{message_class.__module__.split('.')[0]}/msg/{message_class.__name__}"
 
 
 def _message_class(type_name: str) -> type[Any]:

@@ -29,7 +29,9 @@ class RecordedStream:
     received_ns: int | None = None
     stamp_ns: int | None = None
     longest_gap_ns: int = 0
+    gap_since_ns: int = 0  # begin of the longest gap
     backward_steps: int = 0
+    backward_ns: int = 0  # stamp before the first step backwards
     newest: bytes = field(default=b"", repr=False)
     rhythm: Rhythm = field(default_factory=Rhythm, repr=False)
 
@@ -56,8 +58,11 @@ class RecordedStream:
         if self.is_periodic:
             stamp_ns = header_stamp(data)
             if self.stamp_ns is not None:
-                self.longest_gap_ns = max(self.longest_gap_ns, stamp_ns - self.stamp_ns)
-                self.backward_steps += stamp_ns < self.stamp_ns
+                if stamp_ns - self.stamp_ns > self.longest_gap_ns:
+                    self.longest_gap_ns, self.gap_since_ns = stamp_ns - self.stamp_ns, self.stamp_ns
+                if stamp_ns < self.stamp_ns:
+                    self.backward_ns = self.backward_ns if self.backward_steps else self.stamp_ns
+                    self.backward_steps += 1
             self.stamp_ns = stamp_ns
 
     def begin(self) -> None:
@@ -97,13 +102,14 @@ class RecordedStream:
         """What whoever uses the episode should know of this stream."""
         found = []
         open_gap = 0 if self.received_ns is None else now_ns - self.received_ns
-        longest = max(self.longest_gap_ns, open_gap)
+        longest, since = max((self.longest_gap_ns, self.gap_since_ns), (open_gap, self.received_ns or 0))
         if self.is_periodic and longest > self.silence_limit_ns:
-            found.append(self._is_silent("was", longest))
+            found.append(f"{self._is_silent('was', longest)}; last seen at {since / NANOSECONDS:.3f} s")
         if self.backward_steps:
             found.append(
-                f"stamps of '{self.name}' went backwards {self.backward_steps} times: its clock was set, or two "
-                "sources publish it; use one source and one clock"
+                f"stamps of '{self.name}' went backwards {self.backward_steps} times, first at "
+                f"{self.backward_ns / NANOSECONDS:.3f} s: its clock was set, or two sources publish it; use one source "
+                "and one clock"
             )
         return found
 

@@ -76,6 +76,7 @@ class EpisodeRecording:
         self._last: EpisodeWriter | None = None
         self._request = EpisodeRequest()
         self._started_ns = 0
+        self._noted: set[str] = set()
 
     @property
     def is_recording(self) -> bool:
@@ -128,6 +129,12 @@ class EpisodeRecording:
         if self._writer is not None and not (self.streams[name].is_periodic and self.is_paused):
             self._writer.count_lost(name, messages)
             self.message = f"{messages} messages on '{name}' were lost before they reached the recorder"
+
+    def note(self, irregularity: str, now_ns: int) -> None:
+        """Keep with the episode, once, what is wrong while it is recorded, with the time."""
+        if self._writer is not None and irregularity not in self._noted:
+            self._noted.add(irregularity)
+            self._writer.note(f"{irregularity} (at {now_ns / NANOSECONDS:.3f} s)")
 
     def absent(self, now_ns: int) -> list[RecordedStream]:
         """Required streams that do not come."""

@@ -349,6 +349,28 @@ def test_two_publishers_on_one_topic_are_told(lockstep: Graph) -> None:
         lambda: any("'joint_states' has more than one publisher" in t for s in lockstep.statuses for t in s.warnings)
     )
 
+    text = open_episode(lockstep.stop().path).info["irregularities"][0]
+    assert text.startswith("'joint_states' has more than one publisher: stop all but one (at ")
+
+
+def test_a_topic_of_another_type_is_named(make: Callable[..., Graph], domain: int, tmp_path: Path) -> None:
+    graph = make(lockstep=True, use_sim_time=True, start_timeout=0.1)
+    graph.up()
+    elsewhere = rclpy.Context()  # one process cannot have two types of one topic
+    rclpy.init(context=elsewhere, domain_id=domain)
+    stranger = Node("stranger", context=elsewhere)
+    try:
+        stranger.create_publisher(JointState, "camera/image_raw", qos.SENSOR_OUT)
+        graph.spin_until(lambda: graph.peer.count_publishers("camera/image_raw") == 2)
+        graph.connect(START, skip=("camera/image_raw",))
+        answer = graph.start()
+    finally:
+        stranger.destroy_node()
+        rclpy.try_shutdown(context=elsewhere)
+    assert not answer.success
+    assert "'camera/image_raw' is published as sensor_msgs/msg/JointState, the contract says" in answer.message
+    assert list(tmp_path.iterdir()) == []
+
 
 def test_an_episode_is_paused_resumed_and_recorded_again(lockstep: Graph) -> None:
     pause = lockstep.peer.create_client(SetBool, "episode/pause")

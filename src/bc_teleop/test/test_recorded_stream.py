@@ -62,6 +62,7 @@ def test_a_gap_is_told_also_while_it_lasts() -> None:
     stream.receive(1132 * MS, message(1132 * MS))
     (text,) = stream.irregularities(1140 * MS)
     assert "silent for 1.00 s" in text
+    assert "last seen at 0.132 s" in text
     stream.begin()
     assert stream.irregularities(1140 * MS) == []
 
@@ -94,7 +95,7 @@ def test_stamps_that_go_backwards_are_counted() -> None:
     stream = camera()
     for stamp in (100, 166, 120, 186):
         stream.receive(stamp * MS, message(stamp * MS))
-    assert any("went backwards 1 times" in text for text in stream.irregularities(190 * MS))
+    assert any("went backwards 1 times, first at 0.166 s" in text for text in stream.irregularities(190 * MS))
 
 
 def test_a_clock_that_was_set_back_begins_a_new_rhythm() -> None:

@@ -1,7 +1,9 @@
 """The recorder without ROS: what starts, what is refused, what a bag holds in the end."""
 
 import json
+import os
 import struct
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -265,6 +267,21 @@ def test_a_folder_that_cannot_be_written_is_named(contract: Contract, tmp_path: 
     feed(recording, NOW)
     with pytest.raises(RecordingError, match="Not a directory: free space, or choose another directory"):
         recording.start(EpisodeRequest(), NOW)
+
+
+def test_a_read_only_folder_is_named(contract: Contract) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        recording = EpisodeRecording(contract, RecorderSettings(Path(name)))
+        feed(recording, NOW)
+        user = os.geteuid()
+        try:
+            if user == 0:
+                os.seteuid(65534)  # root may write everywhere
+            with pytest.raises(RecordingError, match="Permission denied: free space, or choose another directory"):
+                recording.start(EpisodeRequest(), NOW)
+        finally:
+            os.seteuid(user)
 
 
 def test_gains_and_versions_are_stored(contract: Contract, tmp_path: Path) -> None:
