@@ -17,31 +17,33 @@ from bc_teleop.limiter import TwistLimits
 
 T = TypeVar("T")
 
-DEVICES = ("scripted", "intervening", "joy", "keyboard")
+DEVICES = ("scripted", "intervening", "joy", "gamepad", "keyboard")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A teleoperation file: the device it is for, limits of the hand, and the device's own settings."""
+    """A teleoperation file: the device it is for, limits of the hand, and the device's own settings.
+
+    gamepad: part of the name of the one to open; empty: any.
+    """
 
     device: str
     limits: TwistLimits
     joy: JoyConfig
+    gamepad: str
     keyboard: KeyboardConfig
     conveyor_pick: ConveyorPickConfig
     intervention: InterventionConfig
 
 
-def load_settings(path: Path, device: str) -> Settings:
-    """Read and check a file for `device`; BcError names file, key and value."""
+def load_settings(path: Path, device: str, layout: str = "") -> Settings:
+    """Read and check a file for `device`; BcError names file, key and value.
+
+    layout: takes the place of the file's own (a file in layouts/ beside it).
+    """
     if device not in DEVICES:
         raise BcError(f"unknown device '{device}': use one of {', '.join(DEVICES)}")
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BcError(f"teleoperation file '{path}' cannot be read ({error.strerror}): correct `settings`") from error
-    except yaml.YAMLError as error:
-        raise BcError(f"teleoperation file '{path}' is not valid YAML: {error}") from error
+    document = _document(path)
     root = Section(document, f"teleoperation file '{path}'")
     found = root.text("device", choices=DEVICES)
     if found != device:
@@ -49,7 +51,8 @@ def load_settings(path: Path, device: str) -> Settings:
     settings = Settings(
         device=device,
         limits=_values(root.section("limits"), TwistLimits()),
-        joy=_joy(root.section("joy")) if device == "joy" else JoyConfig(),
+        joy=_joy(root.section("joy"), path.parent, layout) if device in ("joy", "gamepad") else JoyConfig(),
+        gamepad=_gamepad(root.section("gamepad")) if device == "gamepad" else "",
         keyboard=_keyboard(root.section("keyboard")) if device == "keyboard" else KeyboardConfig(),
         conveyor_pick=_values(root.section("conveyor_pick"), ConveyorPickConfig())
         if device in ("scripted", "intervening")
@@ -75,26 +78,65 @@ def _values(section: Section, defaults: T) -> T:
     return type(defaults)(**values)
 
 
-def _joy(section: Section) -> JoyConfig:
+def _document(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BcError(f"teleoperation file '{path}' cannot be read ({error.strerror}): correct `settings`") from error
+    except yaml.YAMLError as error:
+        raise BcError(f"teleoperation file '{path}' is not valid YAML: {error}") from error
+
+
+def _gamepad(section: Section) -> str:
+    name = section.text("name", "")
+    section.finish()
+    return name
+
+
+def _joy(section: Section, folder: Path, layout: str) -> JoyConfig:
+    names = _layout(folder, layout or section.text("layout", ""))
+    section.text("layout", "")
     axes: dict[str, Axis] = {}
     for direction, entry in section.sections("axes"):
         if direction not in DIRECTIONS:
             raise section.error("axes", direction, f"use one of {', '.join(DIRECTIONS)}")
-        axes[direction] = Axis(entry.integer("axis"), entry.number("scale"))
+        axes[direction] = Axis(_index(entry, "axis", names["axes"]), entry.number("scale"))
         entry.finish()
     actions = GRIPPER + tuple(Button)
     table = section.section("buttons")
     config = JoyConfig(
-        dead_man=section.integer("dead_man"),
+        dead_man=_index(section, "dead_man", names["buttons"]),
         axes=axes,
-        buttons={name: table.integer(name) for name in actions if name in table.document},
+        buttons={name: _index(table, name, names["buttons"]) for name in actions if name in table.document},
         dead_zone=section.number("dead_zone", minimum=0.0, maximum=0.9),
+        expo=section.number("expo", 0.0, minimum=0.0, maximum=1.0),
         timeout=section.number("timeout", minimum=0.02, maximum=2.0),
         open_width=section.number("open_width", minimum=0.0),
     )
     table.finish()
     section.finish()
     return config
+
+
+def _layout(folder: Path, name: str) -> dict[str, dict[str, int]]:
+    """Numbers of axes and buttons by their names; none without a layout."""
+    if not name:
+        return {"axes": {}, "buttons": {}}
+    path = folder / "layouts" / f"{name}.yaml"
+    root = Section(_document(path), f"layout '{path}'")
+    names = {}
+    for kind in ("axes", "buttons"):
+        table = root.section(kind)
+        names[kind] = {key: table.integer(key) for key in table.document}
+    root.finish()
+    return names
+
+
+def _index(section: Section, key: str, names: dict[str, int]) -> int:
+    """A number, or a name of the layout."""
+    if isinstance(section.document.get(key), str):
+        return names[section.text(key, choices=tuple(names))] if names else section.integer(key)
+    return section.integer(key)
 
 
 def _keyboard(section: Section) -> KeyboardConfig:

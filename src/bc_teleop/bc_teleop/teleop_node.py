@@ -1,6 +1,9 @@
 """teleop_node: a hand, or the scripted expert, drives the robot through action chunks. A shell over the session."""
 
 import sys
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from nav_msgs.msg import Odometry
@@ -20,6 +23,7 @@ from bc_nodes.main import run_node
 from bc_nodes.ticks import TickTimer
 from bc_teleop.build import make_session
 from bc_teleop.command import Device, DeviceCommand, Observation
+from bc_teleop.devices.gamepad import Gamepad, open_gamepad
 from bc_teleop.devices.intervening import ConveyorPickJudge, InterveningDevice, Judge
 from bc_teleop.devices.joy import JoyDevice
 from bc_teleop.devices.keyboard import KeyboardDevice, Terminal
@@ -40,8 +44,11 @@ class TeleopNode(BcLifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("teleop")
-        self.parameter("device", "scripted", "scripted, intervening, joy or keyboard")
+        self.parameter("device", "scripted", "scripted, intervening, joy, gamepad or keyboard")
         self.parameter("settings", "", "file of the device: config/teleop/*.yaml")
+        self.parameter(
+            "layout", "", "names of axes and buttons: a file in config/teleop/layouts; empty: the settings' own"
+        )
         self.parameter("robot", "", "robot file: config/robots/*.yaml")
         self.parameter("contract", "", "contract file: config/contracts/*.yaml")
         self.parameter("period", 0.05, "time between two chunks, in real time [s]")
@@ -61,13 +68,15 @@ class TeleopNode(BcLifecycleNode):
         self._hold_ns = 0  # stamp of the newest HOLD
         self._joy: JoyDevice | None = None
         self._feedback = Feedback()
+        self._gamepad: Gamepad | None = None
+        self._readings: deque[tuple[list[float], list[int]]] = deque()
         self._keyboard: tuple[KeyboardDevice, Terminal] | None = None
         self._ticks: TickTimer | None = None
 
     def configure(self) -> None:
         self._lockstep = bool(self.value("lockstep"))
         self._max_age_ns = to_nanoseconds(self.value("max_age"))
-        settings = load_settings(Path(self.value("settings")), self.value("device"))
+        settings = load_settings(Path(self.value("settings")), self.value("device"), self.value("layout"))
         contract = Contract.load(self.value("contract"))
         self._groups = contract.groups
         self.session = make_session(
@@ -97,8 +106,11 @@ class TeleopNode(BcLifecycleNode):
         self.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
         self.create_subscription(EpisodeStatus, "episode/status", self._on_episode, qos.STATE)
         if self._joy is not None:
-            self.create_subscription(Joy, "joy", self._on_joy, qos.SENSOR_IN)
             self._rumble = self.create_publisher(JoyFeedbackArray, "joy/set_feedback", qos.EVENT)
+        if settings.device == "joy":
+            self.create_subscription(Joy, "joy", lambda msg: self._on_reading(msg.axes, msg.buttons), qos.SENSOR_IN)
+        if settings.device == "gamepad":
+            self._start_gamepad(settings.gamepad)
         if self._lockstep:
             self._tick_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
 
@@ -114,11 +126,13 @@ class TeleopNode(BcLifecycleNode):
     def close(self) -> None:
         if self.active:
             self._let_go()
+        if self._gamepad is not None:
+            self._gamepad.close()
         if self._keyboard is not None:
             self._keyboard[1].close()
 
     def _make_device(self, settings: Settings) -> Device:
-        if settings.device == "joy":
+        if settings.device in ("joy", "gamepad"):
             self._joy = JoyDevice(settings.joy)
             return self._joy
         if settings.device == "keyboard":
@@ -155,11 +169,26 @@ class TeleopNode(BcLifecycleNode):
         self._recording = msg.state == EpisodeStatus.RECORDING
         self._try_tick()
 
-    def _on_joy(self, msg: Joy) -> None:
+    def _start_gamepad(self, name: str) -> None:
+        """Its thread leaves readings and wakes the executor, which takes them."""
+        woken = self.create_guard_condition(self._take_readings)
+
+        def receive(axes: list[float], buttons: list[int]) -> None:
+            self._readings.append((axes, buttons))
+            woken.trigger()
+
+        self._gamepad = Gamepad(partial(open_gamepad, name), receive, self.get_logger().info)
+        self._gamepad.start()
+
+    def _take_readings(self) -> None:
+        while self._readings:
+            self._on_reading(*self._readings.popleft())
+
+    def _on_reading(self, axes: Sequence[float], buttons: Sequence[int]) -> None:
         if self._joy is None:
             return
         now_ns = self._now_ns()
-        if self._joy.receive(msg.axes, msg.buttons, now_ns) and self.active and not self._lockstep:
+        if self._joy.receive(axes, buttons, now_ns) and self.active and not self._lockstep:
             self._step(now_ns)  # a takeover, a release or a stop is not kept waiting
 
     def _on_ack(self, msg: ChunkAck) -> None:

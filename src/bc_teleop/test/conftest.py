@@ -1,5 +1,6 @@
 """What the tests of teleoperation share: the Panda's files, its kinematics, its layout."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from bc_controllers import Robot, load_robot
 from bc_core.contract import Contract
 from bc_teleop.ik import DifferentialIk
 
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 
 

@@ -64,7 +64,7 @@ def test_it_picks_the_cube_briskly(seed: int) -> None:
     log = play(expert, world, 4.5)
     stages = [stage for _, _, stage in log]
     assert expert.attempts == 1 and isinstance(expert.path, Rise)
-    assert stages.index("Rise") * DT < 3.2
+    assert stages.index("Rise") * DT < 3.6
     assert world.held and world.cube[2] > 0.12 + 0.1
     grasp = log[stages.index("Straight")][1]
     quarters = (yaw_of(grasp.tcp.rotation) - 0.8) / (np.pi / 2)

@@ -12,10 +12,10 @@ from bc_msgs.msg import ControlMode
 from bc_sim.simulation import Simulation
 from bc_sim.task import TaskOutcome
 from bc_sim.task_config import load_task
+from bc_teleop.build import make_session
 from bc_teleop.command import ObjectView, Observation, Pose, TaskView
 from bc_teleop.devices.scripted import ScriptedDevice, conveyor_pick_maker
-from bc_teleop.ik import DifferentialIk
-from bc_teleop.session import Reference, SessionConfig, TeleopSession
+from bc_teleop.session import Reference, TeleopSession
 from bc_teleop.settings import load_settings
 
 PERIODS = 50  # of control in a tick
@@ -69,13 +69,12 @@ def simulation(robot: Robot, config_folder: Path) -> Simulation:
     return Simulation(robot, load_task(config_folder / "tasks" / "conveyor_pick.yaml"), seed=0)
 
 
-def test_the_expert_succeeds(
-    simulation: Simulation, ik: DifferentialIk, contract: Contract, config_folder: Path
-) -> None:
+def test_the_expert_succeeds(simulation: Simulation, robot: Robot, contract: Contract, config_folder: Path) -> None:
+    """Within the joint accelerations that the node allows a hand. The first five seeds ask for the most."""
     settings = load_settings(config_folder / "teleop" / "scripted.yaml", "scripted")
     device = ScriptedDevice({"conveyor_pick": conveyor_pick_maker(settings.conveyor_pick)}, 0, True)
-    session = TeleopSession(ik, contract.groups, "teleop", 9, SessionConfig(limits=settings.limits))
-    outcomes = {seed: play(simulation, device, session, seed) for seed in range(100, 112)}
+    session = make_session(robot, contract, settings, "teleop", 9, lead=0.0)
+    outcomes = {seed: play(simulation, device, session, seed) for seed in (3, 4, 13, 22, 29, *range(100, 107))}
     failed = {seed: outcome.detail for seed, outcome in outcomes.items() if not outcome.success}
     assert not failed
     assert np.mean([outcome.elapsed for outcome in outcomes.values()]) < 4.5

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -30,6 +32,13 @@ def test_axes_become_a_twist_while_the_dead_man_is_held() -> None:
     device.receive([1.0, 1.0], [0, 0, 0, 0], 20 * MS)
     released = device.command(seen(21))
     assert not released.enabled and not released.linear.any()
+
+
+def test_expo_is_fine_near_the_centre_and_reaches_full_speed() -> None:
+    device = JoyDevice(replace(CONFIG, dead_zone=0.0, expo=0.5))
+    for value, velocity in [(1.0, 0.5), (0.5, 0.5 * 0.3125), (-0.5, -0.5 * 0.3125), (-1.0, -0.5)]:
+        device.receive([value, 0.0], [1, 0, 0, 0], 0)
+        assert device.command(seen(0)).linear[0] == pytest.approx(velocity)
 
 
 def test_the_dead_zone_is_continuous() -> None:

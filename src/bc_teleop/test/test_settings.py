@@ -32,6 +32,7 @@ def change(config_folder: Path, folder: Path, device: str, path: list[str], valu
         ("joy", ["joy", "axes", "linear_w"], {"axis": 0, "scale": 1.0}, "linear_w"),
         ("joy", ["joy", "buttons", "dance"], 3, "dance"),
         ("joy", ["joy", "timeout"], 0, "timeout"),
+        ("joy", ["joy", "dead_man"], "left_shoulder", "dead_man"),  # a name needs a layout
         ("joy", ["limits", "linear_velocity"], -1.0, "linear_velocity"),
         ("keyboard", ["keyboard", "keys", "w"], "jump", "jump"),
         ("keyboard", ["keyboard", "keys", "up"], "+linear_x", "one character"),
@@ -46,6 +47,15 @@ def test_a_wrong_entry_is_named(
     file = change(config_folder, tmp_path, device, path, value)
     with pytest.raises(BcError, match=message):
         load_settings(file, device)
+
+
+def test_a_wrong_name_or_layout_is_named(config_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BcError, match="arcade"):
+        load_settings(config_folder / "teleop" / "gamepad.yaml", "gamepad", "arcade")
+    file = change(config_folder, tmp_path, "gamepad", ["joy", "dead_man"], "fire")
+    (tmp_path / "layouts").symlink_to(config_folder / "teleop" / "layouts")
+    with pytest.raises(BcError, match="left_shoulder"):
+        load_settings(file, "gamepad")
 
 
 def test_an_unknown_device_or_file_is_named(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rclpy
 import yaml
+from evdev import ecodes
+from gamepad_stand_in import XBOX, Pad
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -19,6 +22,7 @@ from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, Epi
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns, to_stamp
+from bc_teleop import teleop_node
 from bc_teleop.teleop_node import TeleopNode
 
 DOMAIN = 147
@@ -245,6 +249,41 @@ def test_a_button_asks_the_controller(graph: Callable[..., Graph]) -> None:
 
     world.spin_until(press)
     assert asked == [ChangeMode.Request.RESUME]
+
+
+def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of the kernel, the thread that reads them, the node, a chunk; and pulling the cable lets go."""
+    pad = Pad(XBOX)
+
+    def find(name: str) -> Pad:
+        if pad.pulled:
+            raise BcError("no gamepad")
+        return pad
+
+    monkeypatch.setattr(teleop_node, "open_gamepad", find)
+    world = graph(device="gamepad", layout="xbox", max_age=PATIENCE)
+    world.up()
+
+    def look() -> None:
+        mode = ControlMode.HUMAN if world.chunks else ControlMode.HOLD
+        stamp_ns = world.node.get_clock().now().nanoseconds
+        world.publishers["controller/state"].publish(world.state(stamp_ns, mode=mode))
+        world.spin(1)
+
+    def look_until(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            look()
+            assert time.monotonic() < end
+
+    look_until(lambda: world.node.session.armed)  # the dead-man was seen released
+    assert not world.chunks
+    pad.emit((ecodes.EV_ABS, ecodes.ABS_Y, -32768), (ecodes.EV_KEY, ecodes.BTN_TL, 1))
+    look_until(lambda: len(world.chunks) >= 5)
+    forward = chunk_from_msg(world.chunks[-1]).actions
+    assert np.abs(forward[-1, :7] - forward[0, :7]).max() > 1e-3
+    pad.pull()
+    look_until(lambda: world.chunks[-1].release)
 
 
 def test_deactivating_gives_the_lease_back(graph: Callable[..., Graph]) -> None:

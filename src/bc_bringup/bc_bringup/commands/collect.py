@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=positive, required=True, metavar="N", help="episodes in all, one seed each")
     parser.add_argument("--directory", type=Path, default=Path("out/episodes"), help="where the bags go (%(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="SEED", help="first scene (%(default)s)")
-    parser.add_argument("--device", default="scripted", choices=("scripted", "joy"), help="who drives (%(default)s)")
+    parser.add_argument(
+        "--device", default="scripted", choices=("scripted", "joy", "gamepad"), help="who drives (%(default)s)"
+    )
     add_setup_arguments(parser)
 
 

@@ -20,11 +20,11 @@ class ConveyorPickConfig:
 
     reaction_time: float = 0.1  # least time from the reset until the hand moves
     reaction_spread: float = 0.4  # and at most this much more
-    approach_time: float = 1.4  # until the tool is above the cube
+    approach_time: float = 1.6  # until the tool is above the cube
     descend_time: float = 0.7  # from the start of the descent to the grasp
     overlap: float = 0.25  # how long before the end of the approach the descent begins
     tempo: float = 0.1  # relative spread of these times from episode to episode
-    swing: float = 0.10  # lateral distance of the arc from the direct path
+    swing: float = 0.07  # lateral distance of the arc from the direct path
     hover_height: float = 0.08  # of the tool centre point above the cube's centre
     grasp_height: float = 0.008  # of the same, when the fingers close
     position_tolerance: float = 0.012  # error beyond which the grasp has to wait

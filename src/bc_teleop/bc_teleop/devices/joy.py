@@ -25,14 +25,16 @@ class JoyConfig:
     """Layout of a joystick.
 
     dead_man: button that must be held. axes: by direction (DIRECTIONS, base frame). buttons: index by what they ask
-    for (GRIPPER or a Button's name). dead_zone: share of an axis without effect. timeout [s]: a joystick that has been
-    silent for longer is dead. open_width: gripper opening of "open" [m].
+    for (GRIPPER or a Button's name). dead_zone: share of an axis without effect. expo: 0 ... 1, from proportional to
+    the cube of the deflection beyond it. timeout [s]: a joystick that has been silent for longer is dead. open_width:
+    gripper opening of "open" [m].
     """
 
     dead_man: int = 4
     axes: dict[str, Axis] = field(default_factory=dict)
     buttons: dict[str, int] = field(default_factory=dict)
     dead_zone: float = 0.08
+    expo: float = 0.0
     timeout: float = 0.25
     open_width: float = 0.08
 
@@ -82,9 +84,9 @@ class JoyDevice:
         axis = self._config.axes.get(direction)
         if axis is None:
             return 0.0
-        value, zone = self._axes[axis.index], self._config.dead_zone
-        reach = max(abs(value) - zone, 0.0) / (1.0 - zone)  # continuous where the dead zone ends
-        return float(np.copysign(min(reach, 1.0), value)) * axis.scale
+        value, zone, expo = self._axes[axis.index], self._config.dead_zone, self._config.expo
+        reach = min(max(abs(value) - zone, 0.0) / (1.0 - zone), 1.0)  # continuous where the dead zone ends
+        return float(np.copysign((1.0 - expo) * reach + expo * reach**3, value)) * axis.scale
 
     def _check_size(self, axes: int, buttons: int) -> None:
         wanted = [("axis", direction, axis.index, axes) for direction, axis in self._config.axes.items()]
