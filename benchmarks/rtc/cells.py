@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,11 +95,15 @@ class Job(Protocol):
 
 
 class Results:
-    """Results by job under `folder`; a file is named after the code that made it, so none outlives a change."""
+    """Results by job under `folder`; a file is named after the code that made it, so none outlives a change.
 
-    def __init__(self, folder: Path, settings: str) -> None:
+    sources: task -> that code; None: this benchmark's.
+    """
+
+    def __init__(self, folder: Path, settings: str, sources: Callable[[str], bytes] | None = None) -> None:
         self.folder = folder
         self._settings = settings.encode()
+        self._sources = sources or _sources
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, job: "Job") -> dict[str, Any] | None:
@@ -112,7 +117,7 @@ class Results:
         partial.rename(path)
 
     def _path(self, job: "Job") -> Path:
-        code = hashlib.sha256(self._settings + _sources(job.task)).hexdigest()[:12]
+        code = hashlib.sha256(self._settings + self._sources(job.task)).hexdigest()[:12]
         return self.folder / f"{job.name}_{code}.json"
 
 
