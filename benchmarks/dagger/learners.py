@@ -36,9 +36,9 @@ class Arm:
 class Plan:
     """rows: that each round may cost. episodes: that each policy is judged on. longest: ticks of the error's growth."""
 
-    rounds: int = 8
+    rounds: int = 6
     rows: int = 300
-    episodes: int = 300
+    episodes: int = 200
     longest: int = 600
     steps: int = 600
 
