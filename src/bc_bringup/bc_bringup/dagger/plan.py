@@ -16,7 +16,7 @@ STARTS = ("scratch", "warm")
 class Plan:
     """episodes: with corrections, per round; trials: without, per policy.
 
-    training, data: replace keys of the policy's sections of that name; warm_steps go before `training`'s in a warm round.
+    training, data: replace keys of the policy's sections of that name; a warm round takes warm_steps.
     """
 
     episodes: int
@@ -30,7 +30,7 @@ class Plan:
 
 
 def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
-    """Read and check a plan. BcError names file, key and value; `data` and `training` are checked with the policy's configuration."""
+    """Read and check a plan. BcError names file, key and value; `data`, `training` with the policy."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
