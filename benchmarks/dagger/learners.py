@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,8 @@ def ask_gated(task: Lane, networks: list[ChunkNetwork], number: int, budget: Row
 ARMS = {
     "bc": Arm("behaviour cloning", demonstrate),
     "batch": Arm("batch DAgger (interventions)", correct),
-    "dagger": Arm("DAgger, beta = 1, 0, 0, ...", lambda *given: ask(*given, Beta(Decay.INDICATOR))),
-    "mixed": Arm("DAgger, beta = 0.5^i", lambda *given: ask(*given, Beta(Decay.EXPONENTIAL, 0.5))),
+    "dagger": Arm("DAgger, beta = 1, 0, 0, ...", partial(ask, beta=Beta(Decay.INDICATOR))),
+    "mixed": Arm("DAgger, beta = 0.5^i", partial(ask, beta=Beta(Decay.EXPONENTIAL, 0.5))),
     "gated": Arm("DAgger, asked where 3 policies disagree", ask_gated, MEMBERS),
 }
 

@@ -54,10 +54,10 @@ def _growth(document: Mapping[str, Any], path: Path) -> None:
             seen = cost > 0.0
             if seen.any():
                 axes.loglog(ticks[seen], cost[seen], color=COLOURS[name], label=ARMS[name].title)
-        ticks = np.array([10.0, longest])
+        ends = np.array([10.0, longest])
         for power, style in ((1, ":"), (2, "--")):
             label = "grows as T" if power == 1 else "grows as T²"
-            axes.loglog(ticks, 0.01 * (ticks / 10.0) ** power, style, color=MUTED, linewidth=1.0, label=label)
+            axes.loglog(ends, 0.01 * (ends / 10.0) ** power, style, color=MUTED, linewidth=1.0, label=label)
         axes.set(title="Error by horizon, last policies", xlabel="T [ticks]", ylabel="ticks outside until T")
         axes.set(ylim=(1e-3, None))
         figure.legend(loc="outside right upper", fontsize=8)

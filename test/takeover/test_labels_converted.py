@@ -25,9 +25,8 @@ def resume(graph: Operator) -> None:
 
     while not drives():
         graph.click(RESUME)
-        until = time.monotonic() + 2.0
-        while not drives() and time.monotonic() < until:
-            graph.spin_for(0.05)
+        deadline = time.monotonic() + 2.0
+        graph.until(lambda: drives() or time.monotonic() > deadline)  # noqa: B023
 
 
 def test_labels_of_the_data_set_equal_the_true_interventions_to_the_frame(tmp_path: Path) -> None:

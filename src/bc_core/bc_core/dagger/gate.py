@@ -7,6 +7,7 @@ unless a threshold is given.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bc_core.chunks import Array
 
@@ -28,9 +29,9 @@ class Gate:
 
     threshold: float
 
-    def asks(self, found: Array) -> Array:
+    def asks(self, found: Array) -> npt.NDArray[np.bool_]:
         """(N,) bool for disagreements (N,)."""
-        return np.asarray(found) >= self.threshold
+        return np.asarray(found >= self.threshold, dtype=np.bool_)
 
     @classmethod
     def at_share(cls, found: Array, share: float) -> "Gate":
