@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from th
 from bc_core.delay import WindowMax
 from bc_core.strategies.registry import STRATEGIES
 from bc_core.strategies.sampling import Splice
+from benchmarks.dagger import driving, lane, learners
+from benchmarks.dagger import verdict as dagger_verdict
 from benchmarks.rtc import cells, delays, verdict
 from benchmarks.rtc.demonstrations import collect
 from benchmarks.rtc.rollout import Arm, Rollout
@@ -193,3 +195,38 @@ def test_an_easy_task_does_not_count() -> None:
     found = verdict.verdict(rows)
     assert found["tasks_that_count"] == []
     assert not dict(verdict.goals(found))["at least two tasks count: none"]
+
+
+def test_the_lane_expert_stays_and_comes_back() -> None:
+    """What the DAgger benchmark rests on: the expert never leaves the lane, and finds back from outside."""
+    task = lane.Lane(200)
+    state = task.reset(50, torch.Generator().manual_seed(0))
+    astray = state.clone()
+    astray[:, lane.OFFSET] = torch.linspace(-3.0, 3.0, 50)
+    for _ in range(task.ticks):
+        state, astray = (task.step(s, task.expert(s, s[:, :0])[0]) for s in (state, astray))
+    assert task.solved(state).all()
+    assert not task.outside(astray).any() and (astray[:, lane.OUTSIDE] > 0).any()
+
+
+def test_what_a_human_drove_is_a_target_up_to_the_end_of_the_intervention() -> None:
+    human = torch.tensor([[False, True, True, True, False, True, False]])
+    actions = torch.arange(7.0).reshape(1, 7, 1)
+    window = driving.Driven(actions.clone(), actions, human).windows(3)
+    assert window.observation[:, 0].tolist() == [1.0, 2.0, 3.0, 5.0]
+    assert window.valid.int().tolist() == [[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 0, 0]]
+
+
+def test_every_arm_spends_no_more_expert_rows_than_it_is_given() -> None:
+    plan = learners.Plan(rounds=2, rows=120, episodes=4, longest=60, steps=3)
+    for name in learners.ARMS:
+        result = learners.learn(name, 0, plan)
+        assert result["rows"][0] == 120 and result["rows"][1] <= 240
+        assert len(result["cost"]) == 60 and [len(solved) for solved in result["episodes"]] == [4, 4]
+
+
+def test_errors_that_are_never_mended_grow_with_the_square() -> None:
+    ticks = np.arange(1, 201)
+    assert dagger_verdict.exponent(1e-4 * ticks**2) == pytest.approx(2.0)
+    assert dagger_verdict.exponent(0.01 * ticks) == pytest.approx(1.0)
+    assert dagger_verdict.exponent(np.zeros(200)) is None

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,11 +100,15 @@ class Job(Protocol):
 
 
 class Results:
-    """Results by job under `folder`; a file is named after the code that made it, so none outlives a change."""
+    """Results by job under `folder`; a file is named after the code that made it, so none outlives a change.
 
-    def __init__(self, folder: Path, settings: str) -> None:
+    code: job -> that code; None: this benchmark's.
+    """
+
+    def __init__(self, folder: Path, settings: str, code: "Callable[[Job], bytes] | None" = None) -> None:
         self.folder = folder
         self._settings = settings.encode()
+        self._code = code or made_by
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, job: "Job") -> dict[str, Any] | None:
@@ -117,7 +122,7 @@ class Results:
         partial.rename(path)
 
     def _path(self, job: "Job") -> Path:
-        code = hashlib.sha256(self._settings + made_by(job)).hexdigest()[:12]
+        code = hashlib.sha256(self._settings + self._code(job)).hexdigest()[:12]
         return self.folder / f"{job.name}_{code}.json"
 
 

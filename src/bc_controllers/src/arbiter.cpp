@@ -12,7 +12,7 @@ constexpr double kSeconds = 1e-9;
 }
 
 Arbiter::Arbiter(const ControllerConfig& config, Port& port)
-    : port_(port),
+    : port_(&port),
       hold_time_ns_(config.hold_time_ns),
       lease_time_ns_(config.lease_time_ns),
       reference_(config),
@@ -32,7 +32,7 @@ void Arbiter::update(std::int64_t now_ns, std::int64_t steady_ns) {
   steady_ = steady_ns;
   if (!announced_) {
     announced_ = true;
-    port_.push(ModeChange{now_ns, mode_, epoch_, mode_, std::string_view("start")});
+    port_->push(ModeChange{now_ns, mode_, epoch_, mode_, std::string_view("start")});
   }
   take_requests(now_ns);
   take_chunks(now_ns);
@@ -56,13 +56,19 @@ void Arbiter::relocate(std::int64_t now_ns, const double* position, double gripp
   ladder_.restore();
 }
 
+void Arbiter::copy_from(const Arbiter& other) {
+  Port* const own = port_;
+  *this = other;
+  port_ = own;
+}
+
 void Arbiter::fault(std::int64_t now_ns, std::string_view reason) {
   after_fault_ = true;
   if (mode_ != Mode::kStopped) enter(Mode::kStopped, now_ns, reason);
 }
 
 void Arbiter::take_requests(std::int64_t now_ns) {
-  while (ModeRequest* request = port_.requests().front()) {
+  while (ModeRequest* request = port_->requests().front()) {
     ModeResult result;
     result.ticket = request->ticket;
     result.request = request->request;
@@ -72,16 +78,16 @@ void Arbiter::take_requests(std::int64_t now_ns) {
     if (mode.has_value() && *mode != mode_) enter(*mode, now_ns, request->reason.view());
     result.mode = mode_;
     result.epoch = epoch_;
-    port_.push(result);
-    port_.requests().pop();
+    port_->push(result);
+    port_->requests().pop();
   }
 }
 
 void Arbiter::take_chunks(std::int64_t now_ns) {
   for (const Source source : kSources) {
-    while (Chunk* chunk = port_.chunks(source).front()) {
+    while (Chunk* chunk = port_->chunks(source).front()) {
       judge(*chunk, now_ns);
-      port_.chunks(source).pop();
+      port_->chunks(source).pop();
     }
   }
 }
@@ -198,7 +204,7 @@ void Arbiter::take_effect(Chunk& chunk, std::int64_t effective_ns, std::int64_t 
   ack.raw_jump = jump.joints;
   ack.raw_jump_gripper = jump.gripper;
   ack.clamped = in_force_.clamped;
-  port_.push(ack);
+  port_->push(ack);
 }
 
 void Arbiter::refuse(const Chunk& chunk, const Refusal& refusal, std::int64_t now_ns) {
@@ -210,7 +216,7 @@ void Arbiter::refuse(const Chunk& chunk, const Refusal& refusal, std::int64_t no
   if (chunk.fault != Reason::kNone) ack.fault = chunk.fault_text.view();
   ack.expected = refusal.expected;
   ack.found = refusal.found;
-  port_.push(ack);
+  port_->push(ack);
 }
 
 Ack Arbiter::ack_for(const Chunk& chunk, std::int64_t now_ns) const {
@@ -231,7 +237,7 @@ void Arbiter::enter(Mode mode, std::int64_t now_ns, std::string_view reason) {
   ++epoch_;
   drop_waiting(now_ns);
   has_chunk_ = false;
-  port_.push(ModeChange{now_ns, mode_, epoch_, previous, reason});
+  port_->push(ModeChange{now_ns, mode_, epoch_, previous, reason});
 }
 
 void Arbiter::drop_waiting(std::int64_t now_ns) {

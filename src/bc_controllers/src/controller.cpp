@@ -119,6 +119,30 @@ void Controller::relocate_in_loop(std::string_view reason) {
   relocation_ = reason;
 }
 
+void Controller::copy_from(Controller& other) {
+  if (&other == this) return;
+  if (other.joints_ != joints_ || other.config_.period_ns != config_.period_ns) {
+    throw ConfigError("a controller can be copied only from one of the same configuration: build both from one file");
+  }
+  port_.copy_from(other.port_);
+  arbiter_.copy_from(other.arbiter_);
+  limiter_ = other.limiter_;
+  frozen_ = other.frozen_;
+  position_ = other.position_;
+  velocity_ = other.velocity_;
+  gripper_ = other.gripper_;
+  started_ = other.started_;
+  steady_ = other.steady_;
+  torque_limited_ = other.torque_limited_;
+  torque_rate_limited_ = other.torque_rate_limited_;
+  relocating_ = other.relocating_;
+  relocation_ = other.relocation_;
+  relocations_.copy_from(other.relocations_);
+  const std::scoped_lock lock(viewing_, other.viewing_);
+  state_.writable() = other.state_.read();
+  state_.publish();
+}
+
 void Controller::publish(std::int64_t now_ns, const Command& command) {
   ControllerState& state = state_.writable();
   const Chunk* chunk = arbiter_.in_force();

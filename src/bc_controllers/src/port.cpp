@@ -95,6 +95,21 @@ std::vector<ModeResult> Port::results() {
   return out;
 }
 
+void Port::copy_from(Port& other) {
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    const std::scoped_lock lock(submitting_[i], other.submitting_[i]);
+    chunks_[i].copy_from(other.chunks_[i]);
+  }
+  {
+    const std::scoped_lock lock(requesting_, other.requesting_);
+    requests_.copy_from(other.requests_);
+    next_ticket_ = other.next_ticket_;
+  }
+  acks();
+  modes();
+  results();
+}
+
 void Port::push(const Ack& ack) {
   if (!acks_.push(ack)) acks_lost_.fetch_add(1, std::memory_order_relaxed);
 }

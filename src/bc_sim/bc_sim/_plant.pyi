@@ -105,6 +105,13 @@ class Plant:
         data change at once, the controller in its next period.
         """
 
+    def copy_from(self, other: Plant) -> None:
+        """Fork: physics, controller and time become those of another plant of the same robot, task and period.
+
+        From here on both do the same to the bit, given the same commands. What this one's controller has answered and
+        nobody fetched is dropped. RuntimeError while either's thread runs, ValueError for another model.
+        """
+
     def status(self) -> PlantStatus: ...
     def reset_statistics(self) -> None: ...
 

@@ -83,6 +83,15 @@ class Simulation:
         """Copy the newest state into `data` (poses and contacts are left to the caller); its time in ns."""
         return int(self.plant.read(data._address).now_ns)
 
+    def copy_from(self, other: "Simulation") -> None:
+        """Fork: go on from where another simulation of the same robot and task stands, task's verdict included.
+
+        In lock step only. From here on both do the same to the bit, given the same commands (Plant.copy_from).
+        """
+        with self._lock:
+            self.plant.copy_from(other.plant)
+            self.task.copy_from(other.task)
+
     def reset(self, seed: int) -> int:
         """Put robot, belt and cube into the start state of a seed; time goes on. Returns the time of the reset in ns.
 

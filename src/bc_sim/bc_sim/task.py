@@ -81,6 +81,11 @@ class ConveyorPick:
         self._held_since = None
         self._final = None
 
+    def copy_from(self, other: "ConveyorPick") -> None:
+        """Go on judging where another judge of the same task stands."""
+        self.start, self._start_time = other.start, other._start_time
+        self._held_since, self._final = other._held_since, other._final
+
     def evaluate(self, data: mujoco.MjData) -> TaskOutcome:
         """Judge the state of `data` (kinematics and contacts up to date, as after a step). Call it at every tick."""
         elapsed = float(data.time) - self._start_time

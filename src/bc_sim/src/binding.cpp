@@ -109,6 +109,7 @@ void bind_plant(nb::module_& m) {
           "write",
           [](Plant& self, std::uintptr_t address, const std::string& reason) { self.write(data_at(address), reason); },
           "data_address"_a, "reason"_a = "scene reset", release)
+      .def("copy_from", &Plant::copy_from, "other"_a, release)
       .def("status", &Plant::status)
       .def("reset_statistics", &Plant::reset_statistics);
 }

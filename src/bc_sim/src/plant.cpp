@@ -272,6 +272,27 @@ void Plant::write(const mjData* from, const std::string& reason) {
   }
 }
 
+void Plant::copy_from(Plant& other) {
+  if (&other == this) return;
+  const std::scoped_lock lock(running_control_, other.running_control_, reading_, other.reading_);
+  refuse_while_running("copy_from");
+  other.refuse_while_running("copy_from");
+  if (state_size(other.model_) != state_size(model_) || other.period_ns_ != period_ns_) {
+    throw std::invalid_argument("copy_from: the plants' models differ: build both from one robot and one task");
+  }
+  controller_.copy_from(other.controller_);
+  std::vector<mjtNum> state(state_size(model_));
+  mj_getState(other.model_, other.data_, state.data(), kState);
+  mj_setState(model_, data_, state.data(), kState);
+  current_ = other.current_;
+  periods_ = other.periods_;
+  sampled_ = other.sampled_;
+  now_ns_.store(other.now_ns());
+  snapshot_.writable() = other.snapshot_.read();  // that of the last period, as the other one's readers have it
+  snapshot_.publish();
+  while (samples_.front() != nullptr) samples_.pop();
+}
+
 PlantStatus Plant::status() {
   PlantStatus status;
   const std::int64_t stopped = stopped_steady_.load();

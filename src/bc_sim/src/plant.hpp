@@ -61,6 +61,9 @@ class Plant {
   std::vector<Sample> samples();
   Sample read(mjData* into);
   void write(const mjData* from, const std::string& reason);
+  // Physics, controller and time of another plant of the same model: from here on both do the same, given the same
+  // commands. std::runtime_error while either's thread runs, std::invalid_argument for another model.
+  void copy_from(Plant& other);
   PlantStatus status();
   void reset_statistics();
   std::size_t joints() const { return arm_qpos_.size(); }

@@ -1,6 +1,6 @@
 """What `bcros dagger` does in every round: config/dagger.yaml and where things lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ STARTS = ("scratch", "warm")
 
 @dataclass(frozen=True)
 class Plan:
-    """episodes: with corrections, per round; trials: without, per policy. data: keys of the policy's data section."""
+    """episodes: with corrections, per round; trials: without, per policy.
+
+    training, data: replace keys of the policy's sections of that name; a warm round takes warm_steps.
+    """
 
     episodes: int
     trials: int
@@ -23,10 +26,11 @@ class Plan:
     start: str
     warm_steps: int
     data: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
-    """Read and check a plan. BcError names file, key and value; `data` is checked with the policy's configuration."""
+    """Read and check a plan. BcError names file, key and value; `data`, `training` with the policy."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -40,6 +44,7 @@ def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
         start=section.text("start", choices=STARTS),
         warm_steps=section.integer("warm_steps", minimum=1),
         data=dict(section.section("data", {}).document),
+        training=dict(section.section("training", {}).document),
     )
     section.finish()
     return plan

@@ -69,7 +69,7 @@ def drive(setup: Setup, plan: Plan, this: Round, device: str) -> list[records.Re
 def fit(setup: Setup, plan: Plan, this: Round, aggregated: Sequence[records.Record]) -> dict[str, Any]:
     """The round's policy, trained on everything so far; the summary in its checkpoint."""
     warm = plan.start == "warm" and this.number > 0
-    config = train.policy_config(plan.policy, {"steps": plan.warm_steps} if warm else {})
+    config = train.policy_config(plan.policy, {**plan.training, **({"steps": plan.warm_steps} if warm else {})})
     config["data"] = {**config.get("data", {}), **plan.data}
     paths = [record.path for record in aggregated]
     names = [f"{path.parent.parent.name}/{path.parent.name}/{path.name}" for path in paths]

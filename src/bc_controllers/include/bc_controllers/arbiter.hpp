@@ -26,6 +26,8 @@ class Arbiter {
   void relocate(std::int64_t now_ns, const double* position, double gripper, std::string_view reason);
   // STOPPED, until reset.
   void fault(std::int64_t now_ns, std::string_view reason);
+  // Goes on as another one of the same configuration would, with a port of its own.
+  void copy_from(const Arbiter& other);
   void drop_stiffness() { ladder_.drop_stiffness(); }
 
   Mode mode() const { return mode_; }
@@ -65,7 +67,7 @@ class Arbiter {
   void follow_rules_of_silence(std::int64_t now_ns);
   Ack ack_for(const Chunk& chunk, std::int64_t now_ns) const;
 
-  Port& port_;
+  Port* port_;
   std::int64_t hold_time_ns_;
   std::int64_t lease_time_ns_;
   Reference reference_;

@@ -49,6 +49,9 @@ class Controller {
   void relocate(std::string_view reason);          // any thread
   void relocate_in_loop(std::string_view reason);  // the control loop's thread, without lock
 
+  // Goes on as another controller of the same configuration would: a fork. Neither may be running its loop.
+  void copy_from(Controller& other);
+
   Port& port() { return port_; }
   const ControllerConfig& config() const { return config_; }  // with position limits filled in
   std::size_t joints() const { return joints_; }

@@ -38,6 +38,13 @@ class Mailbox {
   }
   void pop() { head_.store(next(head_.load(std::memory_order_relaxed)), std::memory_order_release); }
 
+  // What another ring of the same capacity holds. Nobody may write or read either of them meanwhile.
+  void copy_from(const Mailbox& other) {
+    slots_ = other.slots_;
+    head_.store(other.head_.load());
+    tail_.store(other.tail_.load());
+  }
+
  private:
   std::size_t next(std::size_t index) const { return index + 1 == slots_.size() ? 0 : index + 1; }
 

@@ -31,6 +31,9 @@ class Port {
   std::uint64_t modes_lost() const { return modes_lost_.load(std::memory_order_relaxed); }
   std::uint64_t refused_at_mailbox() const { return refused_here_.load(std::memory_order_relaxed); }
 
+  // What waits in another robot's port; what this one has answered and nobody has fetched is dropped.
+  void copy_from(Port& other);
+
   Mailbox<Chunk>& chunks(Source source) { return chunks_[static_cast<std::size_t>(source)]; }
   Mailbox<ModeRequest>& requests() { return requests_; }
   void push(const Ack& ack);

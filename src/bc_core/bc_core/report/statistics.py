@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,15 @@ def paired_difference(a: Sequence[bool], b: Sequence[bool]) -> PairedDifference:
     above = _combine(first.high - first.rate, second.rate - second.low, phi)
     p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     return PairedDifference(len(a), only_a, only_b, difference, difference - below, difference + above, p_value)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of independent runs with its 95 % interval by Student's t: mean, low, high. ValueError below two runs."""
+    if len(values) < 2:
+        raise ValueError(f"an interval over runs needs at least two, got {len(values)}")
+    mean = float(np.mean(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / sqrt(len(values))
+    return mean, mean - half, mean + half
 
 
 def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:

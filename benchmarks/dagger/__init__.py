@@ -1,0 +1,1 @@
+"""Behaviour cloning, batch DAgger and DAgger at equal numbers of expert rows, in virtual time."""
