@@ -34,10 +34,10 @@ fi
 
 ros_sourced() { [ -n "${ROS_DISTRO:-}" ] && "$python" -c 'import rclpy' 2>/dev/null; }
 if ros_sourced; then
-  requirements=(requirements/runtime.txt requirements/extras.txt requirements/dev.txt)
+  requirements=(requirements/runtime.txt requirements/heads.txt requirements/extras.txt requirements/dev.txt)
   venv_options=(--system-site-packages)
 else
-  requirements=(requirements/ros-jazzy.txt requirements/runtime.txt requirements/extras.txt requirements/dev.txt)
+  requirements=(requirements/ros-jazzy.txt requirements/runtime.txt requirements/heads.txt requirements/extras.txt requirements/dev.txt)
   venv_options=()
 fi
 stamp=.venv/.requirements

@@ -14,7 +14,7 @@ from benchmarks.rtc.demonstrations import Demonstrations, Windows
 from benchmarks.rtc.networks import ChunkNetwork, DynamicsNetwork
 from benchmarks.rtc.tasks.base import Task
 
-SMALLEST_REMAINDER = 0.5  # of 1 - tau in the loss, as in bc_core.training.optimise
+SMALLEST_REMAINDER = 0.5  # of 1 - tau in the loss, as in bc_core.policies.heads.flow
 TIMESTEPS = 100  # of the diffusion policy
 Report = Callable[[float], None]
 Loss = Callable[[torch.Generator], Tensor]

@@ -4,26 +4,27 @@ config.json holds the policy's settings, the whole contract, the normalisation, 
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from bc_core.checkpoint_config import CONFIG_FILE, FORMAT, read_config
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.normalisation import Normaliser
-from bc_core.policies.base import Policy
-from bc_core.policies.config import FlowConfig
-from bc_core.policies.flow import FlowPolicy
+from bc_core.policies.chunk_policy import ChunkPolicy
+from bc_core.policies.config import PolicyConfig
 from bc_core.schema import Section
 
 WEIGHTS_FILE = "model.safetensors"
 
 
-def save_policy(policy: FlowPolicy, directory: str | Path, training: dict[str, Any]) -> None:
+def save_policy(policy: ChunkPolicy, directory: str | Path, training: dict[str, Any]) -> None:
     """Write a checkpoint. It appears whole or not at all: an older one at this place stays until the new one is there.
 
     training: how it came about (data, losses, seconds), for people and reports.
@@ -54,23 +55,31 @@ def save_policy(policy: FlowPolicy, directory: str | Path, training: dict[str, A
         partial.replace(directory)
 
 
-def load_policy(directory: str | Path) -> Policy:
+def load_policy(directory: str | Path) -> ChunkPolicy:
     """The policy of a checkpoint, ready to infer. BcError names what is missing, damaged or does not fit."""
     document = read_config(directory)
     root = Section(document, f"checkpoint '{directory}'")
     contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
     normalisation = root.section("normalisation")
-    policy = FlowPolicy(
+    policy = ChunkPolicy(
         contract,
-        FlowConfig.from_section(root.section("policy")),
+        PolicyConfig.from_section(root.section("policy")),
         Normaliser.from_document(normalisation.section("features").document, f"checkpoint '{directory}'"),
         Normaliser.from_document(normalisation.section("actions").document, f"checkpoint '{directory}'"),
     )
     path = Path(directory) / WEIGHTS_FILE
     try:
-        policy.network.load_state_dict(load_file(path))
+        policy.network.load_state_dict(_weights(path, document["format"]))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise BcError(f"checkpoint '{path}' cannot be loaded ({error}): train again") from error
     policy.network.eval()
     policy.network.requires_grad_(False)  # guidance differentiates by the actions only
     return policy
+
+
+def _weights(path: Path, version: int) -> dict[str, Tensor]:
+    """Weights under the names that the network has now. In format 1 the flow's trunk was the head itself."""
+    weights = load_file(path)
+    if version == 1:
+        return {re.sub(r"^head\.", "head.trunk.", name): value for name, value in weights.items()}
+    return weights

@@ -8,10 +8,12 @@ from typing import Any
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.mask import Mask
-from bc_core.policies.config import FlowConfig
+from bc_core.policies.config import PolicyConfig
 from bc_core.schema import Section
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Format 1 knew flow policies only; its weights are renamed as they are read."""
 CONFIG_FILE = "config.json"
 
 
@@ -30,7 +32,7 @@ def read_header(directory: str | Path) -> CheckpointHeader:
     root = Section(read_config(directory), f"checkpoint '{directory}'")
     contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
     policy = root.section("policy")
-    config = FlowConfig.from_section(policy)
+    config = PolicyConfig.from_section(policy)
     return CheckpointHeader(contract, config.horizon, config.n_obs_steps, config.masks)
 
 
@@ -43,7 +45,8 @@ def read_config(directory: str | Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BcError(f"checkpoint '{path}' cannot be read ({error}): train again") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    if not isinstance(document, dict) or document.get("format") not in READABLE:
         found = document.get("format") if isinstance(document, dict) else None
-        raise BcError(f"checkpoint '{path}' has format {found!r}, this version reads {FORMAT}: train again")
+        known = " and ".join(map(str, READABLE))
+        raise BcError(f"checkpoint '{path}' has format {found!r}, this version reads {known}: train again")
     return document

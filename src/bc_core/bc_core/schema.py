@@ -4,9 +4,11 @@ A `Section` hands out values by key and type; `finish` refuses keys that nobody 
 an error and never silently the default.
 """
 
+import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field, fields
 from typing import Any, TypeVar
 
 from bc_core.errors import BcError
@@ -36,7 +38,8 @@ class Section:
         unknown = [key for key in self.document if key not in self._read]
         if unknown:
             known = ", ".join(sorted(self._read))
-            raise BcError(f"{self._where}: unknown key {self._key(unknown[0])}: remove or correct it (known: {known})")
+            remedy = _suggestion(unknown[0], self._read) or "remove or correct it"
+            raise BcError(f"{self._where}: unknown key {self._key(unknown[0])}: {remedy} (known: {known})")
 
     def text(
         self,
@@ -50,7 +53,8 @@ class Section:
         if not isinstance(value, str) or (value == "" and default is _REQUIRED):
             raise self.error(key, value, "must be a non-empty text")
         if choices and value not in choices:
-            raise self.error(key, value, f"must be one of {', '.join(choices)}")
+            hint = _suggestion(value, choices)
+            raise self.error(key, value, f"must be one of {', '.join(choices)}{hint and f'; {hint}'}")
         if pattern is not None and not pattern.match(value):
             raise self.error(key, value, f"must be {hint}")
         return value
@@ -139,6 +143,37 @@ class Section:
 
     def _key(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
+
+
+def setting(default: Any, minimum: float = 0, maximum: float = math.inf, choices: Sequence[str] = ()) -> Any:
+    """A dataclass field that `read_settings` reads: bounds of a number, choices of a text."""
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum, "choices": choices})
+
+
+def read_settings(cls: type[T], section: Section) -> T:
+    """A dataclass whose fields are all of `setting`, from the keys of the same names; absent keys keep their default.
+
+    A field has the type of its default: text, truth value, whole number or number.
+    """
+    values: dict[str, Any] = {}
+    for item in fields(cls):  # type: ignore[arg-type]
+        rules: Any = item.metadata
+        default: Any = item.default
+        if isinstance(default, bool):
+            values[item.name] = section.boolean(item.name, default)
+        elif isinstance(default, str):
+            values[item.name] = section.text(item.name, default, rules["choices"])
+        elif isinstance(default, int):
+            most = int(min(rules["maximum"], 2**63 - 1))
+            values[item.name] = section.integer(item.name, default, int(rules["minimum"]), most)
+        else:
+            values[item.name] = section.number(item.name, default, rules["minimum"], rules["maximum"])
+    return cls(**values)
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _brief(value: object) -> str:

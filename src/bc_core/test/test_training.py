@@ -16,7 +16,7 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.frames import Frame
 from bc_core.mask import Mask
-from bc_core.policies.config import OptimiserConfig, TrainConfig
+from bc_core.policies.config import OptimiserConfig, PolicyConfig, TrainConfig
 from bc_core.schema import Section
 from bc_core.training import train
 from bc_core.training.data import new_policy, read_episodes, training_set
@@ -207,9 +207,9 @@ def test_camera_training(contract: Contract, new_recording: NewRecording, tmp_pa
 @pytest.mark.parametrize(
     ("part", "key", "value", "words"),
     [
-        ("policy", "type", "act", "policy.type = 'act'"),
+        ("policy", "type", "akt", "did you mean act?"),
         ("policy", "horizon", 1, "policy.horizon = 1"),
-        ("policy", "flow_stpes", 5, "unknown key policy.flow_stpes"),
+        ("policy", "flow_stpes", 5, "unknown key policy.flow_stpes: did you mean flow_steps?"),
         ("policy", "observations", ["lidar"], "observes 'lidar'"),
         ("data", "sources", ["ghost"], "data.sources = 'ghost'"),
         ("training", "learning_rate", "1e-3", "training.learning_rate = '1e-3'"),
@@ -227,9 +227,11 @@ def test_faulty_settings(
     assert words in str(caught.value)
 
 
-def test_the_shipped_configuration_is_valid(contract: Contract, tmp_path: Path) -> None:
-    config = TrainConfig.load(CONFIG)
-    assert config == TrainConfig.from_document(yaml.safe_load(CONFIG.read_text()), "test")
+@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_configurations_are_valid(contract: Contract, tmp_path: Path, path: Path) -> None:
+    config = TrainConfig.load(path)
+    assert config == TrainConfig.from_document(yaml.safe_load(path.read_text()), "test")
+    assert PolicyConfig.from_section(Section(config.policy.to_document(), "test")) == config.policy
     assert set(config.policy.observations) <= set(contract.observations)
     with pytest.raises(BcError, match=r"absent\.yaml"):
         TrainConfig.load(tmp_path / "absent.yaml")

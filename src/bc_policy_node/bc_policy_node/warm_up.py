@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bc_core.frames import Frame
-from bc_core.mask import Mask
+from bc_core.mask import GUIDED, Mask
 from bc_core.policies.base import Policy
 
 ROUNDS = 5
 
 
 def warm_up(policy: Policy) -> float:
-    """Run every mask that the policy supports a few times; returns the seconds of the last guided chunk."""
+    """Run every mask that the policy supports a few times; returns the seconds of the last guided (else free) chunk."""
     values: dict[str, npt.NDArray[Any]] = {}
     for stream in policy.streams:
         observation = policy.contract.observations[stream]
@@ -28,8 +28,9 @@ def warm_up(policy: Policy) -> float:
     seconds = 0.0
     for _ in range(ROUNDS):
         for mask in sorted(policy.masks):
-            frozen = 0 if mask is Mask.FREE else policy.horizon // 4
+            frozen = 0 if mask in (Mask.FREE, Mask.COHERENT) else policy.horizon // 4
             begin = time.monotonic()
             policy.infer(frame, prefix, frozen, policy.horizon // 2, mask, seed=0)
-            seconds = time.monotonic() - begin
+            if mask is Mask.FREE or mask in GUIDED:
+                seconds = time.monotonic() - begin
     return seconds

@@ -24,8 +24,9 @@ from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler, manifest_stamps
 from bc_core.normalisation import Normaliser
-from bc_core.policies.config import FlowConfig
-from bc_core.policies.flow import FlowPolicy, input_layout
+from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
+from bc_core.policies.config import PolicyConfig
+from bc_core.policies.heads.config import FlowConfig
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, FrameManifest, PolicyChunk, SchedulerStatus
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns
@@ -142,10 +143,10 @@ def write_contract(path: Path, **changes: Any) -> Path:
 @pytest.fixture
 def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
     contract = Contract.load(write_contract(tmp_path / "contract.yaml"))
-    config = FlowConfig(("arm",), (), 1, 16, Encoding.RELATIVE, 0.1, 3, 32, 1, 0.0)
+    config = PolicyConfig(("arm",), (), 1, 16, Encoding.RELATIVE, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
     encoder, features, _, _ = input_layout(contract, config)
     size = features({"arm": np.zeros((1, 2))}).size
-    policy = FlowPolicy(
+    policy = ChunkPolicy(
         contract,
         config,
         Normaliser(np.zeros(size), np.ones(size)),
@@ -298,7 +299,7 @@ def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, 
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        ("conditioned", "use sync, naive, ensemble, rtc, rtc_linear, rtc_hard"),
+        ("conditioned", "use sync, naive, ensemble, bid, rtc, rtc_linear, rtc_hard"),
         ("foresight", "state rolled forward.*nothing that policy"),
         ("x", "sync, "),
     ],

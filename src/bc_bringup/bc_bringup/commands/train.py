@@ -1,4 +1,4 @@
-"""Train a policy on recorded episodes: bags -> frames -> flow-matching policy -> checkpoint."""
+"""Train a policy on recorded episodes: bags -> frames -> policy -> checkpoint."""
 
 import argparse
 import json
@@ -9,19 +9,29 @@ import yaml
 
 from bc_bringup import resources
 from bc_bringup.episodes import records
+from bc_core.errors import BcError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("episodes", type=Path, nargs="+", metavar="DIR", help="episodes, or folders that hold them")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint; replaced")
     parser.add_argument("--policy", default="flow", help="name of a policy configuration (%(default)s)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a policy configuration file, instead of --policy")
     parser.add_argument("--contract", default="panda_conveyor", help="name of a contract (%(default)s)")
     parser.add_argument("--steps", type=int, help="training steps, instead of the configured ones")
 
 
-def policy_config(name: str, training: dict[str, Any]) -> dict[str, Any]:
-    """A policy's configuration document; `training` replaces keys of its section of that name."""
-    document: dict[str, Any] = yaml.safe_load(resources.config_path("policy", name).read_text())
+def policy_config(name: str, training: dict[str, Any], file: Path | None = None) -> dict[str, Any]:
+    """A policy's configuration document, by name or from a file; `training` replaces keys of its section of that name.
+
+    BcError: there is no such file.
+    """
+    path = file or resources.config_path("policy", name)
+    if not path.is_file():
+        raise BcError(
+            f"policy configuration '{path}' does not exist: give the path of a file like config/policies/flow.yaml"
+        )
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
     document["training"] = {**document.get("training", {}), **training}
     return document
 
@@ -82,7 +92,7 @@ def set_aside(folder: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = policy_config(args.policy, {} if args.steps is None else {"steps": args.steps})
+    config = policy_config(args.policy, {} if args.steps is None else {"steps": args.steps}, args.config)
     summary = train(args.episodes, args.contract, config, args.out)
     print(f"checkpoint in {args.out}")
     for key, value in summary.items():

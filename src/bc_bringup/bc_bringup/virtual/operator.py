@@ -21,8 +21,8 @@ from bc_core.checkpoint import save_policy
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.normalisation import Normaliser
+from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import TrainConfig
-from bc_core.policies.flow import FlowPolicy, input_layout
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, TaskState
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
@@ -45,7 +45,7 @@ def drifting_policy(contract_file: Path, policy_file: Path, folder: Path) -> Pat
     mean = np.zeros((config.horizon, encoder.width))
     mean[:, 0] = 0.01 * np.arange(config.horizon)
     actions = Normaliser(mean, np.full((config.horizon, encoder.width), 1e-4))
-    save_policy(FlowPolicy(contract, config, Normaliser(np.zeros(size), np.ones(size)), actions), folder, {})
+    save_policy(ChunkPolicy(contract, config, Normaliser(np.zeros(size), np.ones(size)), actions), folder, {})
     return folder
 
 

@@ -1,8 +1,8 @@
-"""Settings of a flow policy and of its training, as in config/policies/flow.yaml."""
+"""Settings of a policy and of its training, as in config/policies/."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -12,20 +12,20 @@ from bc_core.encoding import Encoding
 from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
 from bc_core.idle import IdleRule
-from bc_core.mask import GUIDED, Mask
-from bc_core.schema import Section
+from bc_core.mask import Mask
+from bc_core.policies.abilities import masks_of
+from bc_core.policies.heads.config import HEADS, HeadConfig
+from bc_core.schema import Section, read_settings
 
 
 @dataclass(frozen=True)
-class FlowConfig:
-    """What defines the policy itself; stored in its checkpoint.
+class PolicyConfig:
+    """What defines the policy itself; stored in its checkpoint. In a file all keys lie side by side, with `type`.
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
     see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
-    feature. flow_steps n. width, blocks, dropout: of the network. masks: what such a policy can do with a prefix.
+    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head.
     """
-
-    masks: ClassVar[frozenset[Mask]] = frozenset({Mask.FREE, *GUIDED})
 
     observations: tuple[str, ...]
     relations: tuple[tuple[str, str], ...]
@@ -33,14 +33,19 @@ class FlowConfig:
     horizon: int
     encoding: Encoding
     row_floor: float
-    flow_steps: int
     width: int
     blocks: int
     dropout: float
+    head: HeadConfig
+
+    @property
+    def masks(self) -> frozenset[Mask]:
+        """What such a policy can do with a prefix."""
+        return masks_of(self.head.abilities)
 
     @classmethod
-    def from_section(cls, section: Section) -> "FlowConfig":
-        section.text("type", choices=("flow",))
+    def from_section(cls, section: Section) -> "PolicyConfig":
+        head = HEADS[section.text("type", choices=tuple(HEADS))]
         config = cls(
             observations=section.texts("observations"),
             relations=tuple(_relation(pair) for pair in section.section_list("relations", default=())),
@@ -48,21 +53,24 @@ class FlowConfig:
             horizon=section.integer("horizon", minimum=2, maximum=256),
             encoding=Encoding(section.text("encoding", choices=tuple(Encoding))),
             row_floor=section.number("row_floor", minimum=0.0, maximum=1.0),
-            flow_steps=section.integer("flow_steps", minimum=1, maximum=1000),
             width=section.integer("width", minimum=8, maximum=8192),
             blocks=section.integer("blocks", minimum=1, maximum=64),
             dropout=section.number("dropout", minimum=0.0, maximum=0.9),
+            head=read_settings(head, section),
         )
         section.finish()
         return config
 
     def to_document(self) -> dict[str, Any]:
+        document = asdict(self)
+        head = document.pop("head")
         return {
-            "type": "flow",
-            **asdict(self),
+            "type": self.head.type,
+            **document,
             "observations": list(self.observations),
             "relations": [{"of": of, "to": to} for of, to in self.relations],
             "encoding": str(self.encoding),
+            **head,
         }
 
 
@@ -144,7 +152,7 @@ class OptimiserConfig:
 class TrainConfig:
     """A whole training configuration file."""
 
-    policy: FlowConfig
+    policy: PolicyConfig
     data: DataConfig
     training: OptimiserConfig
 
@@ -163,7 +171,7 @@ class TrainConfig:
     def from_document(cls, document: object, where: str) -> "TrainConfig":
         root = Section(document, f"policy configuration '{where}'")
         config = cls(
-            policy=FlowConfig.from_section(root.section("policy")),
+            policy=PolicyConfig.from_section(root.section("policy")),
             data=DataConfig.from_section(root.section("data")),
             training=OptimiserConfig.from_section(root.section("training")),
         )

@@ -16,8 +16,8 @@ from bc_core.dataset import EpisodeTicks, Windows, read_episode, windows
 from bc_core.errors import BcError
 from bc_core.idle import idle_weight
 from bc_core.normalisation import Normaliser, fit_actions, fit_observations
-from bc_core.policies.config import DataConfig, FlowConfig, TrainConfig
-from bc_core.policies.flow import FlowPolicy, input_layout
+from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
+from bc_core.policies.config import DataConfig, PolicyConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def split(episodes: Sequence[EpisodeTicks], part: float, seed: int) -> tuple[lis
     )
 
 
-def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: TrainConfig) -> FlowPolicy:
+def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: TrainConfig) -> ChunkPolicy:
     """An untrained policy with the normalisation of these episodes. BcError: they hold no frame with a command."""
     found = _arrays(episodes, contract, config.policy, config.data)
     if len(found.features) == 0:
@@ -101,10 +101,10 @@ def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: Tra
             f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources, data.weights and the bags"
         )
     actions = fit_actions(found.actions, found.valid, config.policy.row_floor)
-    return FlowPolicy(contract, config.policy, fit_observations(found.features), actions)
+    return ChunkPolicy(contract, config.policy, fit_observations(found.features), actions)
 
 
-def training_set(episodes: Sequence[EpisodeTicks], policy: FlowPolicy, config: DataConfig) -> TrainingSet:
+def training_set(episodes: Sequence[EpisodeTicks], policy: ChunkPolicy, config: DataConfig) -> TrainingSet:
     """The episodes as the network sees them."""
     found = _arrays(episodes, policy.contract, policy.config, config)
     return TrainingSet(
@@ -131,7 +131,7 @@ class _Arrays:
     weight: npt.NDArray[np.float64]
 
 
-def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: FlowConfig, data: DataConfig) -> _Arrays:
+def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: PolicyConfig, data: DataConfig) -> _Arrays:
     """All frames of the episodes that weigh anything."""
     encoder, to_features, streams, cameras = input_layout(contract, config)
     parts: list[tuple[EpisodeTicks, Windows, npt.NDArray[np.float64]]] = []

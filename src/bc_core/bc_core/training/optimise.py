@@ -1,9 +1,4 @@
-"""Flow matching: the loss, and the loop that minimises it.
-
-Lipman et al., "Flow Matching for Generative Modeling", arXiv 2210.02747, with the straight path A^tau = tau A +
-(1 - tau) eps. The network predicts the clean chunk A1hat; the loss is that of the velocity it gives,
-||A1hat - A||^2 / (1 - tau)^2, bounded.
-"""
+"""The loop that minimises the loss of a policy, whatever its head."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,12 +9,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
-from bc_core.policies.network import FlowNetwork
+from bc_core.policies.network import PolicyNetwork
 from bc_core.training.data import TrainingSet
-
-SMALLEST_REMAINDER = 0.5
-"""1 - tau is bounded by this in the loss. Towards tau = 1 the chunk is all but given and the weight would grow without
-bound, while a sampler of few steps decides for one way or the other at small tau."""
 
 Progress = Callable[[int, float], None]
 
@@ -44,19 +35,13 @@ def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
-def flow_matching_loss(network: FlowNetwork, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
-    """Mean squared error of the velocity over valid rows, bounded as above; `draws` noise samples per frame."""
+def batch_loss(network: PolicyNetwork, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+    """The head's loss; with `draws` noise samples per frame, which share its encoding."""
     condition = network.encode(batch.features, batch.images).repeat(draws, 1)
-    actions, valid = batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1)
-    tau = torch.rand(len(actions), generator=generator)
-    noise = torch.randn(actions.shape, generator=generator)
-    noisy = torch.lerp(noise, actions, tau[:, None, None])
-    error = (network.head(noisy, tau, condition) - actions) / (1.0 - tau).clamp(min=SMALLEST_REMAINDER)[:, None, None]
-    weights = valid[:, :, None].to(error.dtype)
-    return (error.square() * weights).sum() / (weights.sum() * actions.shape[2]).clamp(min=1.0)
+    return network.head.loss(condition, batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1), generator)
 
 
-def optimise(network: FlowNetwork, data: TrainingSet, config: OptimiserConfig, progress: Progress) -> float:
+def optimise(network: PolicyNetwork, data: TrainingSet, config: OptimiserConfig, progress: Progress) -> float:
     """Train `network` in place; it ends with the averaged weights. Returns the mean loss of the last tenth of steps.
 
     Deterministic for a seed on one machine and number of threads. FloatingPointError if the loss is not finite.
@@ -71,7 +56,7 @@ def optimise(network: FlowNetwork, data: TrainingSet, config: OptimiserConfig, p
     for step in range(config.steps):
         batch = take(data, draw(data.weight, config.batch, generator))
         batch.features.add_(torch.randn(batch.features.shape, generator=generator), alpha=config.observation_noise)
-        loss = flow_matching_loss(network, batch, config.noise_draws, generator)
+        loss = batch_loss(network, batch, config.noise_draws, generator)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -110,10 +95,10 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
 
 
 @torch.no_grad()
-def evaluate(network: FlowNetwork, data: TrainingSet, batch: int, seed: int) -> float:
+def evaluate(network: PolicyNetwork, data: TrainingSet, batch: int, seed: int) -> float:
     """Loss over a whole set, with noise fixed by the seed."""
     generator = torch.Generator().manual_seed(seed)
     total = 0.0
     for indices in torch.arange(len(data)).split(batch):
-        total += flow_matching_loss(network, take(data, indices), 1, generator).item() * len(indices)
+        total += batch_loss(network, take(data, indices), 1, generator).item() * len(indices)
     return total / len(data)

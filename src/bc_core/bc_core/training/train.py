@@ -1,4 +1,4 @@
-"""bags -> frames -> flow-matching policy -> checkpoint."""
+"""bags -> frames -> policy -> checkpoint."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from bc_core.bags import find_episodes
 from bc_core.checkpoint import load_policy, save_policy
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import TrainConfig
-from bc_core.policies.flow import FlowPolicy
 from bc_core.training.data import new_policy, read_episodes, split, training_set
 from bc_core.training.optimise import evaluate, optimise
 from bc_core.training.progress import progress_bar, track
@@ -43,6 +43,9 @@ def train(
     seen, held_out = split(episodes, settings.training.validation, settings.training.seed)
     policy = new_policy(seen, contract, settings) if start is None else warm_start(Path(start), contract, settings)
     data = training_set(seen, policy, settings.data)
+    if start is None:
+        generator = torch.Generator().manual_seed(settings.training.seed)
+        policy.network.head.prepare(data.actions, data.valid, generator)
     read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps) as update:
         train_loss = optimise(
@@ -65,11 +68,9 @@ def train(
     return summary
 
 
-def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> FlowPolicy:
+def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> ChunkPolicy:
     """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
     policy = load_policy(checkpoint)
-    if not isinstance(policy, FlowPolicy):
-        raise BcError(f"checkpoint '{checkpoint}' is no flow policy: train from scratch")
     policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
     before, now = policy.config.to_document(), settings.policy.to_document()
     differing = [key for key in now if before.get(key) != now[key]]

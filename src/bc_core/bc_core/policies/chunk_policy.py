@@ -1,4 +1,4 @@
-"""The flow-matching policy: frame -> chunk, plain or guided by the chunk before (real-time chunking)."""
+"""A learned policy: frame -> embedding -> chunk, plain or continuing the chunk before (real-time chunking)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bc_core import guidance
 from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.encoding import ActionEncoder
@@ -18,38 +17,36 @@ from bc_core.frames import Frame
 from bc_core.mask import Mask, mask_weights
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
-from bc_core.policies.config import FlowConfig
+from bc_core.policies.config import PolicyConfig
 from bc_core.policies.features import ObservationFeatures
-from bc_core.policies.network import FlowNetwork
+from bc_core.policies.heads.base import Continuation
+from bc_core.policies.network import PolicyNetwork
+from bc_core.policies.trunks import Size
+from bc_core.strategies import bidirectional
+
+COHERENT_SAMPLES, COHERENT_DECAY = 16, 0.9
+"""Samples of which the most coherent is chosen, and weight of a row relative to the one before (arXiv 2408.17355)."""
 
 
-class FlowPolicy(Policy):
-    """Composition of encoding, normalisation and network.
+class ChunkPolicy(Policy):
+    """Composition of encoding, normalisation, encoder and action head.
 
     features, actions: normalisers of the feature vector (F,) and of encoded actions (H, E).
     """
 
-    masks = FlowConfig.masks
-
-    def __init__(self, contract: Contract, config: FlowConfig, features: Normaliser, actions: Normaliser) -> None:
+    def __init__(self, contract: Contract, config: PolicyConfig, features: Normaliser, actions: Normaliser) -> None:
         self.contract = contract
         self.config = config
         self.n_obs_steps = config.n_obs_steps
         self.horizon = config.horizon
         self.width = contract.width
+        self.masks = config.masks
         self.feature_normaliser = features
         self.action_normaliser = actions
         self.encoder, self.features, self.streams, self.cameras = input_layout(contract, config)
         channels = {stream: config.n_obs_steps * contract.observations[stream].shape[2] for stream in self.cameras}
-        self.network = FlowNetwork(
-            features.mean.size,
-            channels,
-            config.horizon,
-            self.encoder.width,
-            config.width,
-            config.blocks,
-            config.dropout,
-        )
+        size = Size(config.horizon, self.encoder.width, config.width, config.blocks, config.dropout)
+        self.network = PolicyNetwork(features.mean.size, channels, size, config.head)
 
     def infer(
         self,
@@ -62,33 +59,33 @@ class FlowPolicy(Policy):
         seed: int | None = None,
     ) -> Array:
         if mask not in self.masks:
-            raise ValueError(f"a flow policy cannot serve mask {mask.name}: it was not trained for it")
+            raise ValueError(f"a {self.config.head.type} policy cannot serve mask {mask.name}: its head does not")
         prefix = self._checked_prefix(prefix, frozen)
-        weights = mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))
+        weights = torch.from_numpy(mask_weights(mask, self.horizon, frozen, execution_horizon, len(prefix))).float()
         self._check_frame(frame)
         newest = {stream: value[-1] for stream, value in frame.values.items()}
-        target = self._target(prefix, newest) if weights.any() else None
-        noise = self._noise(seed)
+        continuation = None
+        if mask == Mask.COHERENT or weights.any():
+            continuation = Continuation(mask, self._target(prefix, newest), weights, frozen, beta)
         with torch.inference_mode(False), torch.no_grad():
             condition = self.network.encode(*self._inputs(frame.values))
-
-        def denoise(actions: Tensor, tau: float) -> Tensor:
-            return self.network.head(actions, torch.full((len(actions),), tau), condition.expand(len(actions), -1))
-
-        sampled = guidance.sample(
-            denoise,
-            noise,
-            self.config.flow_steps,
-            target,
-            torch.from_numpy(weights).float(),
-            beta,
-            guide_last_step=False,
-        )
-        encoded = self.action_normaliser.denormalise(sampled[0].double().numpy())
+            sampled = self._sample(condition, _generator(seed), continuation, len(prefix))
+        encoded = self.action_normaliser.denormalise(sampled.double().numpy())
         actions = self.encoder.decode(encoded, newest)
         if not np.isfinite(actions).all():
             raise FloatingPointError(f"the policy's chunk for tick {frame.tick} is not finite")
         return actions
+
+    def _sample(
+        self, condition: Tensor, generator: torch.Generator, continuation: Continuation | None, rows: int
+    ) -> Tensor:
+        """One normalised chunk (H, E); rows: that the prefix has."""
+        head = self.network.head
+        if continuation is None or continuation.mask != Mask.COHERENT:
+            return head.sample(condition, generator, continuation)[0]
+        samples = head.sample(condition.expand(COHERENT_SAMPLES, -1), generator)
+        target = continuation.target[None]
+        return bidirectional.select(samples[None], None, target, torch.tensor([rows]), COHERENT_DECAY, 1)[0]
 
     def _checked_prefix(self, prefix: Array | None, frozen: int) -> Array:
         if prefix is None:
@@ -115,17 +112,11 @@ class FlowPolicy(Policy):
 
     def _target(self, prefix: Array, newest: Mapping[str, npt.NDArray[Any]]) -> Tensor:
         """Y: the prefix in the network's coordinates, (H, E). Rows past it have weight 0 and repeat its last."""
+        if not len(prefix):
+            return torch.zeros(self.horizon, self.encoder.width)
         padded = np.concatenate([prefix, np.repeat(prefix[-1:], self.horizon - len(prefix), axis=0)])
         encoded = self.encoder.encode(padded, newest)
         return torch.from_numpy(self.action_normaliser.normalise(encoded)).float()
-
-    def _noise(self, seed: int | None) -> Tensor:
-        generator = torch.Generator()
-        if seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(seed)
-        return torch.randn(1, self.horizon, self.encoder.width, generator=generator)
 
     def _inputs(self, values: Mapping[str, npt.NDArray[Any]]) -> tuple[Tensor, dict[str, Tensor]]:
         features = self.feature_normaliser.normalise(self.features(values))
@@ -134,7 +125,7 @@ class FlowPolicy(Policy):
 
 
 def input_layout(
-    contract: Contract, config: FlowConfig
+    contract: Contract, config: PolicyConfig
 ) -> tuple[ActionEncoder, ObservationFeatures, tuple[str, ...], tuple[str, ...]]:
     """Encoder, features, all streams that a frame must hold, and the cameras among them. BcError: unknown stream."""
     for stream in config.observations:
@@ -147,3 +138,12 @@ def input_layout(
     features = ObservationFeatures(contract, config.observations, config.relations)
     cameras = tuple(stream for stream in config.observations if contract.observations[stream].is_image)
     return encoder, features, tuple(dict.fromkeys((*config.observations, *encoder.streams))), cameras
+
+
+def _generator(seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator
