@@ -38,7 +38,7 @@ class Fade {
     double along = 0.0;
     for (std::size_t i = 0; i < N; ++i) along += value[i] * rate[i];
     const double least = std::max(std::sqrt(6.0 * size / limits.acceleration), 2.0 * size / limits.velocity);
-    if (along <= -kOpposite * size * speed && speed * least <= 3.0 * size) {
+    if (along < 0.0 && along <= -kOpposite * size * speed && speed * least <= 3.0 * size) {
       duration_ = std::min(std::max(window, least), 3.0 * size / speed);  // later it would run past nil and return
     } else {
       duration_ = std::max({window, least, bent(size, speed, limits.acceleration)});
