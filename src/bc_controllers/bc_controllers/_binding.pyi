@@ -14,10 +14,24 @@ class ConfigError(Exception):
 class GroupLayout:
     """One group of the robot's row layout; `space` as in bc_msgs/ActionGroup."""
 
-    def __init__(self, name: str, space: int, names: Sequence[str]) -> None: ...
+    def __init__(self, name: str, space: int, names: Sequence[str], tip: str = "", frame_id: str = "") -> None: ...
     name: str
     space: int
     names: list[str]
+    tip: str
+    frame_id: str
+
+class WorkspaceLimits:
+    """Box and motion of the tool centre point."""
+
+    def __init__(self) -> None: ...
+    lower: list[float]
+    upper: list[float]
+    linear_velocity: float
+    angular_velocity: float
+    linear_acceleration: float
+    angular_acceleration: float
+    peak_acceleration: float
 
 class ControllerConfig:
     """Plain values; what each means stands in config/robots/panda.yaml."""
@@ -27,6 +41,9 @@ class ControllerConfig:
     base_frame: str
     tcp_frame: str
     groups: list[GroupLayout]
+    joints: list[str]  # that carry a pose
+    workspace: WorkspaceLimits
+    peak_acceleration: float
     stiffness: list[float]
     damping: list[float]
     gravity_compensation: bool
@@ -41,7 +58,7 @@ class ControllerConfig:
     gripper_lower: float
     gripper_upper: float
     gripper_velocity: float
-    blend_rate: float
+    blend_time_ns: int
     hold_time_ns: int
     lease_time_ns: int
     compliant_time_ns: int
@@ -95,6 +112,7 @@ class Ack:
     effective_ns: int
     row: float
     raw_jump: float
+    raw_jump_rotation: float
     raw_jump_gripper: float
     clamped: int
 
@@ -147,6 +165,7 @@ class ControllerStatus:
     refused_by_reason: list[int]
     values_clamped: int
     velocity_limited: int
+    acceleration_limited: int
     torque_limited: int
     torque_rate_limited: int
     starved_periods: int

@@ -10,7 +10,7 @@ SPACES = {"joint_position": 1, "cartesian_pose": 2, "gripper": 3}
 
 # section -> key -> attribute of the native configuration; a trailing "_ns" there converts seconds
 _SCHEMA: dict[str, dict[str, str]] = {
-    "": {"period": "period_ns", "base_frame": "base_frame", "tcp_frame": "tcp_frame", "blend_rate": "blend_rate"},
+    "": {"period": "period_ns", "base_frame": "base_frame", "tcp_frame": "tcp_frame", "blend_time": "blend_time_ns"},
     "impedance": {
         "stiffness": "stiffness",
         "damping": "damping",
@@ -21,10 +21,20 @@ _SCHEMA: dict[str, dict[str, str]] = {
         "position_margin": "position_margin",
         "velocity": "velocity",
         "acceleration": "acceleration",
+        "peak_acceleration": "peak_acceleration",
         "torque": "torque",
         "torque_rate": "torque_rate",
         "gripper_opening": "gripper_opening",
         "gripper_velocity": "gripper_velocity",
+    },
+    "workspace": {
+        "lower": "workspace.lower",
+        "upper": "workspace.upper",
+        "linear_velocity": "workspace.linear_velocity",
+        "angular_velocity": "workspace.angular_velocity",
+        "linear_acceleration": "workspace.linear_acceleration",
+        "angular_acceleration": "workspace.angular_acceleration",
+        "peak_acceleration": "workspace.peak_acceleration",
     },
     "ladder": {
         "hold_time": "hold_time_ns",
@@ -77,21 +87,27 @@ def refuse_unknown(section: Any, known: set[str], where: str) -> None:
 def _groups(entries: Any) -> list[GroupLayout]:
     groups = []
     for entry in entries:
-        refuse_unknown(entry, {"name", "space", "names"}, "controller.groups.")
+        refuse_unknown(entry, {"name", "space", "names", "tip", "frame_id"}, "controller.groups.")
         space = entry.get("space")
         if space not in SPACES:
             raise ConfigError(f"controller.groups: space '{space}' is unknown: use one of {', '.join(SPACES)}")
-        groups.append(GroupLayout(str(entry["name"]), SPACES[space], [str(name) for name in entry["names"]]))
+        names = [str(name) for name in entry.get("names", [])]
+        tip, frame = str(entry.get("tip", "")), str(entry.get("frame_id", ""))
+        groups.append(GroupLayout(str(entry["name"]), SPACES[space], names, tip, frame))
     return groups
 
 
-def _assign(config: _binding.ControllerConfig, attribute: str, value: Any, where: str) -> None:
+def _assign(config: Any, attribute: str, value: Any, where: str) -> None:
+    part, _, rest = attribute.partition(".")
+    if rest:
+        _assign(getattr(config, part), rest, value, where)
+        return
     try:
         if attribute == "gripper_opening":
             config.gripper_lower, config.gripper_upper = (float(limit) for limit in value)
         elif attribute.endswith("_ns"):
             setattr(config, attribute, round(float(value) * 1e9))
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             setattr(config, attribute, [float(item) for item in value])
         else:
             setattr(config, attribute, value)

@@ -73,6 +73,7 @@ def _robot(data: Any) -> Robot:
     refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
     controller = ControllerConfig.from_dict(data["controller"])
     joints = tuple(arm["joints"])
+    controller.joints = list(joints)
     robot = Robot(
         name=str(data["robot"]),
         urdf=share_folder(description["package"]) / description["urdf"],

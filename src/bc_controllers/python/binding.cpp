@@ -65,19 +65,36 @@ void bind_config(nb::module_& m) {
   nb::class_<bc::GroupLayout>(m, "GroupLayout")
       .def(
           "__init__",
-          [](bc::GroupLayout* self, std::string name, int space, std::vector<std::string> names) {
-            new (self) bc::GroupLayout{std::move(name), static_cast<bc::Space>(space), std::move(names)};
+          [](bc::GroupLayout* self, std::string name, int space, std::vector<std::string> names, std::string tip,
+             std::string frame_id) {
+            new (self) bc::GroupLayout{std::move(name), static_cast<bc::Space>(space), std::move(names), std::move(tip),
+                                       std::move(frame_id)};
           },
-          "name"_a, "space"_a, "names"_a)
+          "name"_a, "space"_a, "names"_a, "tip"_a = "", "frame_id"_a = "")
       .def_rw("name", &bc::GroupLayout::name)
       .def_prop_ro("space", [](const bc::GroupLayout& self) { return static_cast<int>(self.space); })
-      .def_rw("names", &bc::GroupLayout::names);
+      .def_rw("names", &bc::GroupLayout::names)
+      .def_rw("tip", &bc::GroupLayout::tip)
+      .def_rw("frame_id", &bc::GroupLayout::frame_id);
+  using Space = bc::WorkspaceLimits;
+  nb::class_<Space>(m, "WorkspaceLimits")
+      .def(nb::init<>())
+      .def_rw("lower", &Space::lower)
+      .def_rw("upper", &Space::upper)
+      .def_rw("linear_velocity", &Space::linear_velocity)
+      .def_rw("angular_velocity", &Space::angular_velocity)
+      .def_rw("linear_acceleration", &Space::linear_acceleration)
+      .def_rw("angular_acceleration", &Space::angular_acceleration)
+      .def_rw("peak_acceleration", &Space::peak_acceleration);
   nb::class_<Config>(m, "ControllerConfig")
       .def(nb::init<>())
       .def_rw("period_ns", &Config::period_ns)
       .def_rw("base_frame", &Config::base_frame)
       .def_rw("tcp_frame", &Config::tcp_frame)
       .def_rw("groups", &Config::groups)
+      .def_rw("joints", &Config::joints)
+      .def_rw("workspace", &Config::workspace)
+      .def_rw("peak_acceleration", &Config::peak_acceleration)
       .def_rw("stiffness", &Config::stiffness)
       .def_rw("damping", &Config::damping)
       .def_rw("gravity_compensation", &Config::gravity_compensation)
@@ -92,7 +109,7 @@ void bind_config(nb::module_& m) {
       .def_rw("gripper_lower", &Config::gripper_lower)
       .def_rw("gripper_upper", &Config::gripper_upper)
       .def_rw("gripper_velocity", &Config::gripper_velocity)
-      .def_rw("blend_rate", &Config::blend_rate)
+      .def_rw("blend_time_ns", &Config::blend_time_ns)
       .def_rw("hold_time_ns", &Config::hold_time_ns)
       .def_rw("lease_time_ns", &Config::lease_time_ns)
       .def_rw("compliant_time_ns", &Config::compliant_time_ns)
@@ -144,6 +161,7 @@ void bind_answers(nb::module_& m) {
       .def_ro("effective_ns", &Ack::effective_ns)
       .def_ro("row", &Ack::row)
       .def_ro("raw_jump", &Ack::raw_jump)
+      .def_ro("raw_jump_rotation", &Ack::raw_jump_rotation)
       .def_ro("raw_jump_gripper", &Ack::raw_jump_gripper)
       .def_ro("clamped", &Ack::clamped);
   nb::class_<bc::ModeChange>(m, "ModeChange")
@@ -168,6 +186,7 @@ void bind_status(nb::module_& m) {
       .def_prop_ro("refused_by_reason", [](const Status& self) { return self.counters.refused_by_reason; })
       .def_prop_ro("values_clamped", [](const Status& self) { return self.counters.values_clamped; })
       .def_prop_ro("velocity_limited", [](const Status& self) { return self.counters.velocity_limited; })
+      .def_prop_ro("acceleration_limited", [](const Status& self) { return self.counters.acceleration_limited; })
       .def_prop_ro("torque_limited", [](const Status& self) { return self.counters.torque_limited; })
       .def_prop_ro("torque_rate_limited", [](const Status& self) { return self.counters.torque_rate_limited; })
       .def_prop_ro("starved_periods", [](const Status& self) { return self.counters.starved_periods; })

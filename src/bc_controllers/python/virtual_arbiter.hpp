@@ -52,9 +52,10 @@ class VirtualArbiter {
  private:
   static ControllerConfig checked(ControllerConfig config, const std::vector<double>& position) {
     validate_with_limits(config);
-    if (position.size() != config.joint_names().size()) {
-      throw std::invalid_argument("position has " + std::to_string(position.size()) + " values for " +
-                                  std::to_string(config.joint_names().size()) + " joints");
+    const std::size_t values = config.has_pose() ? kPoseColumns : config.joint_names().size();
+    if (position.size() != values) {
+      throw std::invalid_argument("the place has " + std::to_string(position.size()) + " values, not " +
+                                  std::to_string(values));
     }
     return config;
   }

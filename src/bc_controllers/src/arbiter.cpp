@@ -43,7 +43,7 @@ void Arbiter::update(std::int64_t now_ns, std::int64_t steady_ns) {
   ++counters_.periods;
 }
 
-void Arbiter::relocate(std::int64_t now_ns, const double* position, double gripper, std::string_view reason) {
+void Arbiter::relocate(std::int64_t now_ns, const double* place, double gripper, std::string_view reason) {
   if (!announced_ || mode_ == Mode::kStopped) {
     drop_waiting(now_ns);
     has_chunk_ = false;
@@ -52,7 +52,7 @@ void Arbiter::relocate(std::int64_t now_ns, const double* position, double gripp
     enter(Mode::kHold, now_ns, reason);
     oldest_epoch_ = epoch_;
   }
-  reference_.reset(position, gripper);
+  reference_.reset(place, gripper);
   ladder_.restore();
 }
 
@@ -201,7 +201,8 @@ void Arbiter::take_effect(Chunk& chunk, std::int64_t effective_ns, std::int64_t 
   ack.verdict = Verdict::kInForce;
   ack.effective_ns = effective_ns;
   ack.row = in_force_.row(effective_ns);
-  ack.raw_jump = jump.joints;
+  ack.raw_jump = reference_.has_pose() ? jump.position : jump.joints;
+  ack.raw_jump_rotation = jump.rotation;
   ack.raw_jump_gripper = jump.gripper;
   ack.clamped = in_force_.clamped;
   port_->push(ack);
@@ -270,6 +271,7 @@ void Arbiter::move(std::int64_t now_ns) {
 void Arbiter::follow(std::int64_t time_ns, double seconds) {
   reference_.follow(in_force_, time_ns, seconds);
   counters_.velocity_limited += reference_.velocity_limited() ? 1 : 0;
+  counters_.acceleration_limited += reference_.acceleration_limited() ? 1 : 0;
 }
 
 // What follows from nothing coming in: leases end, starved modes fall to HOLD.

@@ -2,30 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace bc {
 
-Place place(const Chunk& chunk, std::int64_t time_ns) {
-  const std::int64_t elapsed = time_ns - chunk.stamp_ns;
-  const std::int64_t last = static_cast<std::int64_t>(chunk.horizon) - 2;  // last row that has a next one
-  if (elapsed <= 0) return {0, 0.0};
-  const std::int64_t low = elapsed / chunk.dt_ns;
-  if (low > last) return {static_cast<std::uint32_t>(last), 1.0};
-  return {static_cast<std::uint32_t>(low),
-          static_cast<double>(elapsed % chunk.dt_ns) / static_cast<double>(chunk.dt_ns)};
-}
-
-double sample(const Chunk& chunk, const Place& place, std::size_t column) {
-  const double before = chunk.rows[place.low * chunk.width + column];
-  const double after = chunk.rows[(place.low + 1) * chunk.width + column];
-  if (place.fraction == 1.0) return after;  // exactly: frozen rows must repeat to the bit
-  return before + place.fraction * (after - before);
-}
-
-double slope(const Chunk& chunk, const Place& place, std::size_t column) {
-  const double before = chunk.rows[place.low * chunk.width + column];
-  const double after = chunk.rows[(place.low + 1) * chunk.width + column];
-  return (after - before) / (static_cast<double>(chunk.dt_ns) * 1e-9);
+Columns::Columns(const ControllerConfig& config) {
+  std::size_t column = 0;
+  for (const GroupLayout& group : config.groups) {
+    if (group.space == Space::kCartesianPose) pose = static_cast<int>(column);
+    if (group.space == Space::kGripper) gripper = static_cast<int>(column);
+    for (std::size_t i = 0; i < group.width(); ++i, ++column) {
+      if (group.space == Space::kJointPosition) joints.push_back(column);
+    }
+  }
 }
 
 namespace {
@@ -81,6 +70,10 @@ std::string check_layout(const WireChunk& wire, const std::vector<WireGroup>& la
       return group + "columns " + std::to_string(is.offset) + " + " + std::to_string(is.width) + ", the robot's " +
              std::to_string(should.offset) + " + " + std::to_string(should.width);
     }
+    if (is.tip != should.tip || is.frame_id != should.frame_id) {
+      return group + "commands '" + is.tip + "' in '" + is.frame_id + "', the robot '" + should.tip + "' in '" +
+             should.frame_id + "'";
+    }
     if (is.names.size() != should.names.size()) {
       return group + std::to_string(is.names.size()) + " names, the robot has " + std::to_string(should.names.size());
     }
@@ -104,14 +97,39 @@ std::string check_finite(const WireChunk& wire, std::int64_t columns) {
   return "";
 }
 
+constexpr double kUnitTolerance = 0.01;
+
+double quaternion_norm(const double* values) {
+  return std::sqrt(values[0] * values[0] + values[1] * values[1] + values[2] * values[2] + values[3] * values[3]);
+}
+
+std::string check_rotations(const WireChunk& wire, std::int64_t columns, int pose) {
+  for (std::int64_t row = 0; pose >= 0 && row < wire.horizon; ++row) {
+    const double size = quaternion_norm(&wire.actions[static_cast<std::size_t>(row * columns + pose + 3)]);
+    if (!(std::abs(size - 1.0) <= kUnitTolerance)) {
+      return "the quaternion of row " + std::to_string(row) + " has norm " + std::to_string(size) +
+             ": send unit quaternions, x y z w";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 Intake::Intake(const ControllerConfig& config) {
   std::int64_t offset = 0;
   std::size_t joint = 0;
   for (const GroupLayout& group : config.groups) {
-    const auto width = static_cast<std::int64_t>(group.names.size());
-    layout_.push_back({group.name, static_cast<std::int64_t>(group.space), group.names, "", "", offset, width});
+    const auto width = static_cast<std::int64_t>(group.width());
+    layout_.push_back(
+        {group.name, static_cast<std::int64_t>(group.space), group.names, group.tip, group.frame_id, offset, width});
+    if (group.space == Space::kCartesianPose) {
+      pose_ = static_cast<int>(offset);
+      lower_.insert(lower_.end(), config.workspace.lower.begin(), config.workspace.lower.end());
+      upper_.insert(upper_.end(), config.workspace.upper.begin(), config.workspace.upper.end());
+      lower_.resize(lower_.size() + 4, -2.0);  // of a unit quaternion: never in the way
+      upper_.resize(upper_.size() + 4, 2.0);
+    }
     offset += width;
     for (std::size_t i = 0; i < group.names.size(); ++i) {
       const bool is_joint = group.space == Space::kJointPosition;
@@ -132,6 +150,7 @@ void Intake::convert(Source source, const WireChunk& wire, Chunk& chunk) const {
   chunk.mode_epoch = wire.mode_epoch;
   chunk.release = wire.release;
   chunk.clamped = 0;
+  chunk.joined.row.fill(Join::kNone);
 
   const std::int64_t columns = claimed_width(wire);
   chunk.fault = Reason::kNone;
@@ -143,7 +162,8 @@ void Intake::convert(Source source, const WireChunk& wire, Chunk& chunk) const {
   };
   if (fails(Reason::kOverflow, check_capacity(wire, columns)) ||
       fails(Reason::kSize, check_size(source, wire, columns)) || fails(Reason::kLayout, check_layout(wire, layout_)) ||
-      fails(Reason::kTiming, check_timing(wire)) || fails(Reason::kNotFinite, check_finite(wire, columns))) {
+      fails(Reason::kTiming, check_timing(wire)) || fails(Reason::kNotFinite, check_finite(wire, columns)) ||
+      fails(Reason::kNotFinite, check_rotations(wire, columns, pose_))) {
     return;
   }
   chunk.horizon = static_cast<std::uint32_t>(wire.horizon);
@@ -152,6 +172,19 @@ void Intake::convert(Source source, const WireChunk& wire, Chunk& chunk) const {
     const double value = std::clamp(wire.actions[i], lower_[column], upper_[column]);
     chunk.clamped += value != wire.actions[i] ? 1 : 0;
     chunk.rows[i] = value;
+  }
+  if (pose_ >= 0) align(chunk);
+}
+
+// Unit quaternions, each in the hemisphere of the one before.
+void Intake::align(Chunk& chunk) const {
+  const double* before = nullptr;
+  for (std::size_t row = 0; row < chunk.horizon; ++row) {
+    double* values = &chunk.rows[row * chunk.width + static_cast<std::size_t>(pose_) + 3];
+    double scale = 1.0 / quaternion_norm(values);
+    if (before != nullptr && std::inner_product(values, values + 4, before, 0.0) < 0.0) scale = -scale;
+    for (std::size_t i = 0; i < 4; ++i) values[i] *= scale;
+    before = values;
   }
 }
 

@@ -34,15 +34,42 @@ void check_range(const std::string& name, double lower, double upper) {
               ": the lower limit must be below the upper one");
 }
 
+void check_pose(const GroupLayout& group, const ControllerConfig& config) {
+  require(group.names.empty(), "group '" + group.name + "' is a pose and has names: its columns are x y z qx qy qz qw");
+  require(group.tip == config.tcp_frame && group.frame_id == config.base_frame,
+          "group '" + group.name + "' commands '" + group.tip + "' in '" + group.frame_id +
+              "': the controller moves '" + config.tcp_frame + "' in '" + config.base_frame +
+              "', its tcp_frame and base_frame");
+}
+
+void check_workspace(const WorkspaceLimits& space) {
+  require(space.lower.size() == 3 && space.upper.size() == 3,
+          "workspace.lower and workspace.upper have " + std::to_string(space.lower.size()) + " and " +
+              std::to_string(space.upper.size()) + " values: give x, y and z of both corners");
+  for (std::size_t i = 0; i < 3; ++i) {
+    check_range(std::string("workspace ") + "xyz"[i], space.lower[i], space.upper[i]);
+  }
+  check_positive("workspace.linear_velocity", space.linear_velocity);
+  check_positive("workspace.angular_velocity", space.angular_velocity);
+  check_positive("workspace.linear_acceleration", space.linear_acceleration);
+  check_positive("workspace.angular_acceleration", space.angular_acceleration);
+  require(std::isfinite(space.peak_acceleration) && space.peak_acceleration >= 1.0,
+          "workspace.peak_acceleration is " + std::to_string(space.peak_acceleration) +
+              ": it multiplies the accelerations, 1 at least");
+}
+
 void check_groups(const ControllerConfig& config) {
   std::set<std::string> names, columns;
-  std::size_t grippers = 0;
+  std::size_t grippers = 0, poses = 0, arms = 0;
   for (const GroupLayout& group : config.groups) {
     require(!group.name.empty() && names.insert(group.name).second,
             "group '" + group.name + "' has no name of its own: name every group differently");
+    if (group.space == Space::kCartesianPose) {
+      check_pose(group, config);
+      ++poses;
+      continue;
+    }
     require(!group.names.empty(), "group '" + group.name + "' has no names: list its columns");
-    require(group.space == Space::kJointPosition || group.space == Space::kGripper,
-            "group '" + group.name + "' has a space no output follows: use joint_position or gripper");
     for (const std::string& column : group.names) {
       require(columns.insert(column).second, "'" + column + "' is named twice in groups: name every column once");
     }
@@ -50,8 +77,13 @@ void check_groups(const ControllerConfig& config) {
       require(group.names.size() == 1, "gripper group '" + group.name + "' has " + std::to_string(group.names.size()) +
                                            " columns: a gripper has one, its opening");
       ++grippers;
+    } else {
+      ++arms;
     }
   }
+  require(poses <= 1 && (poses == 0 || arms == 0), "groups hold " + std::to_string(poses) + " poses and " +
+                                                       std::to_string(arms) +
+                                                       " joint groups: one pose alone, or joint groups");
   require(grippers <= 1, "groups hold " + std::to_string(grippers) + " grippers: one at most");
   const std::size_t joints = config.joint_names().size();
   require(joints >= 1 && joints <= kMaxJoints, "groups name " + std::to_string(joints) + " joints: 1 to " +
@@ -65,18 +97,25 @@ std::vector<std::string> ControllerConfig::joint_names() const {
   for (const GroupLayout& group : groups) {
     if (group.space == Space::kJointPosition) names.insert(names.end(), group.names.begin(), group.names.end());
   }
-  return names;
+  return names.empty() ? joints : names;
 }
 
 std::size_t ControllerConfig::width() const {
   std::size_t columns = 0;
-  for (const GroupLayout& group : groups) columns += group.names.size();
+  for (const GroupLayout& group : groups) columns += group.width();
   return columns;
 }
 
 bool ControllerConfig::has_gripper() const {
   for (const GroupLayout& group : groups) {
     if (group.space == Space::kGripper) return true;
+  }
+  return false;
+}
+
+bool ControllerConfig::has_pose() const {
+  for (const GroupLayout& group : groups) {
+    if (group.space == Space::kCartesianPose) return true;
   }
   return false;
 }
@@ -90,15 +129,20 @@ void validate(const ControllerConfig& config) {
   check_vector("acceleration limit", config.acceleration, joints, true);
   check_vector("torque limit", config.torque, joints, true);
   check_positive("torque_rate", config.torque_rate);
-  check_positive("blend_rate", config.blend_rate);
+  check_positive("blend_time", static_cast<double>(config.blend_time_ns) * 1e-9);
   check_positive("period", static_cast<double>(config.period_ns) * 1e-9);
   check_positive("hold_time", static_cast<double>(config.hold_time_ns) * 1e-9);
   check_positive("lease_time", static_cast<double>(config.lease_time_ns) * 1e-9);
   check_positive("compliant_time", static_cast<double>(config.compliant_time_ns) * 1e-9);
   check_positive("recovery_time", static_cast<double>(config.recovery_time_ns) * 1e-9);
   check_positive("frozen_encoder_motion", config.frozen_encoder_motion);
-  require(config.blend_rate * static_cast<double>(config.period_ns) * 1e-9 < 0.5,
-          "blend_rate " + std::to_string(config.blend_rate) + " is too fast for the control period: lower it");
+  require(config.blend_time_ns >= 10 * config.period_ns,
+          "blend_time is " + std::to_string(static_cast<double>(config.blend_time_ns) * 1e-9) +
+              " s: give it ten control periods at least");
+  require(std::isfinite(config.peak_acceleration) && config.peak_acceleration >= 1.0,
+          "peak_acceleration is " + std::to_string(config.peak_acceleration) +
+              ": it multiplies the accelerations, 1 at least");
+  check_workspace(config.workspace);
   require(std::isfinite(config.position_margin) && config.position_margin >= 0.0,
           "position_margin is " + std::to_string(config.position_margin) + ": it must be zero or positive");
   require(config.compliant_scale >= 0.0 && config.compliant_scale <= 1.0,

@@ -9,6 +9,9 @@ namespace {
 
 const ControllerConfig& validated(const ControllerConfig& config) {
   validate(config);
+  if (config.has_pose()) {
+    throw ConfigError("groups hold a pose, and joint impedance follows joints: name a joint_position group");
+  }
   return config;
 }
 

@@ -71,6 +71,8 @@ bc::ControllerConfig panda() {
   config.damping.assign(kJoints, 20.0);
   config.velocity.assign(kJoints, 2.0);
   config.acceleration.assign(kJoints, 8.0);
+  config.peak_acceleration = 4.0;
+  config.workspace = {{-1.0, -1.0, -1.0}, {1.0, 1.0, 1.5}, 1.5, 2.5, 6.0, 12.0, 4.0};
   config.torque.assign(kJoints, 11.0);
   config.gripper_upper = 0.08;
   config.position_margin = 0.05;

@@ -192,15 +192,15 @@ def test_the_state_reports_poses_and_the_chunk_in_force(
 ) -> None:
     loop = Loop(controller)
     loop.run(home)
-    rows = np.hstack([home + 0.01 * np.arange(8)[:, None], np.full((8, 1), 0.04)])
+    rows = np.hstack([home + 0.01 * np.maximum(np.arange(8) - 1, 0)[:, None], np.full((8, 1), 0.04)])
     controller.submit("human", make_chunk(rows, loop.now, mode_epoch=1, producer_id=2**63 + 5, sequence=11))
-    loop.run(home, periods=101)
+    loop.run(home, periods=201)
     state = controller.state()
     assert (state.source, state.producer_id, state.sequence) == ("human", 2**63 + 5, 11)
-    assert state.row == pytest.approx(2.0)
-    np.testing.assert_allclose(state.position_reference, rows[2, :7], atol=1e-12)
+    assert state.row == pytest.approx(4.0)
+    np.testing.assert_allclose(state.position_reference, rows[4, :7], atol=1e-12)
     np.testing.assert_allclose(state.velocity_reference, np.full(7, 0.2), atol=1e-9)
-    for pose, q in ((state.tcp, home), (state.tcp_reference, rows[2, :7])):
+    for pose, q in ((state.tcp, home), (state.tcp_reference, rows[4, :7])):
         expected = model.pose(q)
         np.testing.assert_allclose(pose[:3], expected[:3], atol=1e-9)
         assert abs(pose[3:] @ expected[3:]) == pytest.approx(1.0)

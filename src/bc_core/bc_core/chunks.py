@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 Array = npt.NDArray[np.float64]
 
@@ -70,21 +70,24 @@ class ActionChunk:
         return (time_ns - self.stamp_ns) / self.dt_ns
 
     def sample(self, time_ns: int) -> Array:
-        """The reference at a time, shape (D,): linear between rows, held before the first and after the last.
+        """The reference at a time, shape (D,): continuous in velocity between rows, held outside them.
 
-        Of poses the position is interpolated linearly, the rotation on SO(3) along the shorter arc.
+        The controller's own curve (docs/protocol.md, "Between the rows") but for what it takes over from the chunk
+        before, which the rows do not say: at the rows both are the same to the bit.
         """
         row = min(max(self.row(time_ns), 0.0), self.horizon - 1.0)
         low = min(int(row), self.horizon - 2) if self.horizon > 1 else 0
         fraction = row - low
         if fraction == 0.0:
             return self.actions[low].copy()
-        before, after = self.actions[low], self.actions[low + 1]
-        value = before + fraction * (after - before)
+        value = _hermite(self.actions, low, fraction)
         for group in self.groups:
-            if group.space == Space.CARTESIAN_POSE:
-                quaternion = slice(group.offset + 3, group.offset + 7)
-                value[quaternion] = slerp(before[quaternion], after[quaternion], fraction)
+            if group.space == Space.GRIPPER:
+                before, after = self.actions[low, group.columns], self.actions[low + 1, group.columns]
+                value[group.columns] = before + fraction * (after - before)
+            elif group.space == Space.CARTESIAN_POSE:
+                quaternions = slice(group.offset + 3, group.offset + 7)
+                value[quaternions] = _rotation_curve(self.actions[:, quaternions], low, fraction)
         return value
 
 
@@ -94,8 +97,47 @@ def joint_columns(groups: tuple[ActionGroup, ...]) -> list[int]:
     return [column for group in arms for column in range(group.offset, group.offset + group.width)]
 
 
-def slerp(start: Array, end: Array, fraction: float) -> Array:
-    """Interpolate unit quaternions (x y z w) on SO(3) along the shorter arc; both shape (4,)."""
-    rotations = Rotation.from_quat(np.stack([start, end]))
-    result: Array = Slerp([0.0, 1.0], rotations)(fraction).as_quat()
-    return result if float(result @ start) >= 0.0 else -result
+_STEEPEST = 2.0  # a rate is at most this many times the smaller of the slopes beside it
+
+
+def _around(steps: Array, row: int) -> tuple[Array, Array]:
+    """The steps before and after a row; at both ends of the chunk the only one there is."""
+    return steps[max(row - 1, 0)], steps[min(row, len(steps) - 1)]
+
+
+def _hermite(rows: Array, low: int, fraction: float) -> Array:
+    """Cubic Hermite interpolation with limited central differences (Fritsch and Carlson 1980), columns one by one."""
+    steps = np.diff(rows, axis=0)
+
+    def rate(row: int) -> Array:
+        before, after = _around(steps, row)
+        most = _STEEPEST * np.minimum(np.abs(before), np.abs(after))
+        limited: Array = np.where(before * after > 0.0, np.clip(0.5 * (before + after), -most, most), 0.0)
+        return limited if 0 < row < len(steps) else before
+
+    first, last, step = rate(low), rate(low + 1), steps[low]
+    square, cube = 3.0 * step - 2.0 * first - last, first + last - 2.0 * step
+    value: Array = rows[low] + fraction * (first + fraction * (square + fraction * cube))
+    return value
+
+
+def _rotation_curve(quaternions: Array, low: int, fraction: float) -> Array:
+    """The same on SO(3): a cumulative Bezier curve through quaternions (H, 4), x y z w (Kim, Kim and Shin 1995)."""
+    rotations = Rotation.from_quat(quaternions[max(low - 1, 0) : low + 3])
+    at = min(low, 1)
+    steps = (rotations[:-1].inv() * rotations[1:]).as_rotvec()
+
+    def rate(row: int) -> Array:
+        before, after = _around(steps, row)
+        mean = 0.5 * (before + after)
+        size, most = np.linalg.norm(mean), _STEEPEST * min(np.linalg.norm(before), np.linalg.norm(after))
+        return mean * (most / size) if size > most else mean
+
+    first, last = (Rotation.from_rotvec(rate(row) / 3.0) for row in (at, at + 1))
+    middle = first.inv() * rotations[at].inv() * rotations[at + 1] * last.inv()
+    weights = 1.0 - (1.0 - fraction) ** 3, fraction**2 * (3.0 - 2.0 * fraction), fraction**3
+    result = rotations[at]
+    for part, weight in zip((first, middle, last), weights, strict=True):
+        result = result * Rotation.from_rotvec(part.as_rotvec() * weight)
+    value: Array = result.as_quat()
+    return value if float(value @ quaternions[low]) >= 0.0 else -value

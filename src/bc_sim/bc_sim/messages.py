@@ -73,6 +73,7 @@ def controller_status(controller: ControllerStatus, plant: PlantStatus, stamp_ns
         refused_by_reason=array("Q", controller.refused_by_reason),
         values_clamped=controller.values_clamped,
         velocity_limited=controller.velocity_limited,
+        acceleration_limited=controller.acceleration_limited,
         torque_limited=controller.torque_limited,
         torque_rate_limited=controller.torque_rate_limited,
         starved_periods=controller.starved_periods,
@@ -94,6 +95,7 @@ def chunk_ack(ack: Ack) -> ChunkAck:
         effective=to_stamp(ack.effective_ns),
         row=ack.row,
         raw_jump=ack.raw_jump,
+        raw_jump_rotation=ack.raw_jump_rotation,
         raw_jump_gripper=ack.raw_jump_gripper,
         clamped=ack.clamped,
     )

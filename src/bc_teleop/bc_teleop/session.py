@@ -254,8 +254,7 @@ class TeleopSession:
     def _rows(self, knots: Array, velocity: Array, stands: bool) -> Array:
         """Rows on a curve through knots (K, D) whose joints start with `velocity` and end at rest if it `stands`.
 
-        The controller interpolates linearly, so the corners that it sees are those between rows: the damping torque
-        makes a step of every one, which is small because the rows are close.
+        The controller's curve through rows knows only its neighbours; close rows tell it this one.
         """
         dt, count = self._config.knot_dt, self._config.rows_per_knot
         joints = knots[:, self._arm.columns]

@@ -22,8 +22,8 @@ class Arbiter {
 
   // One control period: takes what came in, moves the reference to `now`.
   void update(std::int64_t now_ns, std::int64_t steady_ns);
-  // Begins anew from a position: drops chunks, falls to HOLD unless STOPPED.
-  void relocate(std::int64_t now_ns, const double* position, double gripper, std::string_view reason);
+  // Begins anew from joint positions, or a pose's seven values: drops chunks, falls to HOLD unless STOPPED.
+  void relocate(std::int64_t now_ns, const double* place, double gripper, std::string_view reason);
   // STOPPED, until reset.
   void fault(std::int64_t now_ns, std::string_view reason);
   // Goes on as another one of the same configuration would, with a port of its own.

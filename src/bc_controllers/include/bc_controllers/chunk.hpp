@@ -1,6 +1,7 @@
 // Action chunks: as they come in (WireChunk), and as the control loop holds them (Chunk).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,6 +36,21 @@ struct WireChunk {
   bool release = false;
 };
 
+// Which columns of a row are what.
+struct Columns {
+  explicit Columns(const ControllerConfig& config);
+  std::vector<std::size_t> joints;
+  int pose = -1;  // first of seven
+  int gripper = -1;
+};
+
+// Rates at two neighbouring rows that a chunk took over from the one before it.
+struct Join {
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  std::array<std::uint32_t, 2> row{kNone, kNone};
+  std::array<RowVector, 2> rate{};  // [1/s]; of a pose: columns 0-2 linear, 3-5 angular in its own axes
+};
+
 // A chunk in storage that is made once. When `fault` is not kNone only the fields that name it are valid.
 struct Chunk {
   std::int64_t stamp_ns = 0;
@@ -50,30 +66,20 @@ struct Chunk {
   std::uint32_t clamped = 0;
   Reason fault = Reason::kNone;
   FixedString<192> fault_text;
+  Join joined;
   std::vector<double> rows;  // kMaxRows * width values
 
   Chunk() = default;
   explicit Chunk(std::size_t columns) : width(static_cast<std::uint32_t>(columns)), rows(kMaxRows * columns, 0.0) {}
 
   std::int64_t end_ns() const { return stamp_ns + static_cast<std::int64_t>(horizon - 1) * dt_ns; }
+  double seconds() const { return static_cast<double>(dt_ns) * 1e-9; }  // between rows
+  double at(std::size_t row, std::size_t column) const { return rows[row * width + column]; }
   // Row, with fraction, that belongs to a time.
   double row(std::int64_t time_ns) const {
     return static_cast<double>(time_ns - stamp_ns) / static_cast<double>(dt_ns);
   }
 };
-
-// A place between two rows: value = (1 - fraction) row[low] + fraction row[low + 1].
-struct Place {
-  std::uint32_t low = 0;
-  double fraction = 0.0;
-};
-
-// The place of a time in a chunk; held at its first and last row outside it.
-Place place(const Chunk& chunk, std::int64_t time_ns);
-// Linear interpolation of one column.
-double sample(const Chunk& chunk, const Place& place, std::size_t column);
-// Its derivative to the right of the place (to the left at the last row) [1/s].
-double slope(const Chunk& chunk, const Place& place, std::size_t column);
 
 // Checks that need no state, in the protocol's order (OVERFLOW, SIZE, LAYOUT, TIMING, NOT_FINITE), the copy into
 // preallocated storage and the clamping to limits: all that the control loop need not do. One per robot.
@@ -84,7 +90,10 @@ class Intake {
   std::size_t width() const { return lower_.size(); }
 
  private:
+  void align(Chunk& chunk) const;
+
   std::vector<WireGroup> layout_;
+  int pose_ = -1;              // first column of the pose
   std::vector<double> lower_;  // per column
   std::vector<double> upper_;
 };

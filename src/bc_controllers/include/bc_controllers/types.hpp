@@ -21,6 +21,22 @@ constexpr std::uint32_t kMinRows = 2;
 constexpr std::uint32_t kMinRowsHuman = 3;
 
 using JointVector = std::array<double, kMaxJoints>;
+using RowVector = std::array<double, kMaxColumns>;
+using Vector3 = std::array<double, 3>;
+
+constexpr std::size_t kPoseColumns = 7;  // x y z qx qy qz qw
+
+// Of the tool centre point in the base frame.
+struct Pose {
+  Vector3 position{};                              // [m]
+  std::array<double, 4> rotation{0., 0., 0., 1.};  // unit quaternion x y z w
+};
+
+// Its rate, along the axes of the base frame.
+struct Twist {
+  Vector3 linear{};   // [m/s]
+  Vector3 angular{};  // [rad/s]
+};
 
 enum class Space : std::uint8_t { kJointPosition = 1, kCartesianPose = 2, kGripper = 3 };
 enum class Source : std::uint8_t { kPolicy = 0, kHuman = 1, kPlanner = 2 };
@@ -86,7 +102,8 @@ struct Ack {
   std::uint64_t mode_epoch = 0;
   std::int64_t effective_ns = 0;
   double row = 0.0;
-  double raw_jump = 0.0;
+  double raw_jump = 0.0;           // joints [rad], or the pose's position [m]
+  double raw_jump_rotation = 0.0;  // of the pose [rad]
   double raw_jump_gripper = 0.0;
   std::uint32_t clamped = 0;
 };
@@ -124,6 +141,7 @@ struct Counters {
   std::array<std::uint64_t, kReasons> refused_by_reason{};
   std::uint64_t values_clamped = 0;
   std::uint64_t velocity_limited = 0;
+  std::uint64_t acceleration_limited = 0;
   std::uint64_t torque_limited = 0;
   std::uint64_t torque_rate_limited = 0;
   std::uint64_t starved_periods = 0;
