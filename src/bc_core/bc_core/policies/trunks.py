@@ -136,7 +136,10 @@ class TimeEmbedding(nn.Sequential):
     def forward(self, tau: Tensor) -> Tensor:
         exponents = torch.linspace(0.0, 1.0, _TIME_FREQUENCIES, dtype=tau.dtype, device=tau.device)
         angles = tau[..., None] * (0.5 * math.pi * 100.0**exponents)
-        return super().forward(torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1))
+        hidden = torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1)
+        for layer in self:
+            hidden = layer(hidden)
+        return hidden
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -125,7 +125,9 @@ class DiffusionConfig(HeadConfig):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return _GUIDANCE
+        """No guidance through a predicted noise: A1hat = (x - sigma eps) / alpha, and where alpha is small its gradient
+        throws chunks away from the prefix instead of drawing them to it."""
+        return _GUIDANCE if self.prediction == "sample" else _SAMPLING
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class FastHead(Head):
         self.trunk = CausalTransformer(config.vocabulary, self.cells, size.width, size.blocks, size.dropout)
         self.register_buffer("document", torch.zeros(0, dtype=torch.uint8))
         self._alphabet: Alphabet | None = None
-        self.register_load_state_dict_pre_hook(_resize_document)
+        self.register_load_state_dict_pre_hook(_resize_document)  # type: ignore[no-untyped-call]
 
     @property
     def alphabet(self) -> Alphabet:
