@@ -33,7 +33,7 @@ def joint_state(index: int) -> Any:
 def ack(time_ns: int, source: str, verdict: int, reason: int) -> Any:
     empty = require_type("builtin_interfaces/msg/Time")(0, 0)
     kind = require_type("bc_msgs/msg/ChunkAck")
-    return kind(header(time_ns), source, "tester", 7, 1, verdict, reason, "", 1, empty, 0.0, 0.0, 0.0, 0)
+    return kind(header(time_ns), source, "tester", 7, 1, verdict, reason, "", 1, empty, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 def mode(time_ns: int, value: int, epoch: int) -> Any:
