@@ -237,6 +237,22 @@ def test_the_shipped_configurations_are_valid(contract: Contract, tmp_path: Path
         TrainConfig.load(tmp_path / "absent.yaml")
 
 
+@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_policy_trains_and_infers(
+    contract: Contract, new_recording: NewRecording, tmp_path: Path, path: Path
+) -> None:
+    """From bags to a checkpoint to a chunk; the same chunk from the same seed when it is read again."""
+    bags, document = record(contract, new_recording(0), 1.0), yaml.safe_load(path.read_text())
+    document["policy"].update(observations=["arm", "gripper"], relations=[], n_obs_steps=1, width=32, blocks=1)
+    document["policy"].update({"quantiser_steps": 2} if path.stem == "vqbet" else {})
+    document["training"].update(steps=2, batch=4, threads=1, validation=0.0)
+    summary = train([bags], contract, document, tmp_path / "policy")
+    assert math.isfinite(summary["train_loss"])
+    chunks = [load_policy(tmp_path / "policy").infer(frame_at(reference(1.0), 5), seed=1) for _ in range(2)]
+    assert chunks[0].shape == (document["policy"]["horizon"], contract.width)
+    np.testing.assert_array_equal(*chunks)
+
+
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     config = OptimiserConfig.from_section(Section(settings(steps=100, warmup=10)["training"], "test"))
     factors = [learning_rate_factor(step, config) for step in range(101)]
