@@ -42,7 +42,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
         (["collect", "--episodes", "1", "--contract", "nix"], "unknown contract 'nix' (known: panda_conveyor"),
         (["rollout", "--trials", "1", "--checkpoint", "nix"], "no checkpoint in 'nix'"),
         (["train", "nix", "--out", "x"], "no directory nix"),
-        (["train", "nix", "--out", "x", "--policy", "huge"], "unknown policy 'huge' (known: flow"),
+        (["train", "nix", "--out", "x", "--policy", "huge"], "unknown policy 'huge' (known: act, "),
         (["inspect", "nix"], "no bag at nix"),
         (["launch", "nix"], "launch file 'nix' does not exist, and is none of those installed: collect.launch.yaml"),
         (["launch", "collect", "device=joy"], "launch argument 'device=joy' is not of the form key:=value"),
