@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 
 from bc_bringup.virtual.operator import DEAD_MAN, RESUME, Operator
 from bc_core.contract import Contract
+from bc_core.conversion.run import Request
 from bc_core.lerobot.convert import to_lerobot
 from bc_core.lerobot.video import VideoSettings
+from bc_core.workers import Workers
 from bc_msgs.msg import ControlMode, EpisodeOutcome
 from bc_nodes.convert import to_ns
 from takeover_rig import CONFIG, launched
@@ -47,7 +49,7 @@ def test_labels_of_the_data_set_equal_the_true_interventions_to_the_frame(tmp_pa
         states = {to_ns(state.header.stamp): state for state in graph.states}
     contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
     out = tmp_path / "dataset"
-    to_lerobot([tmp_path / "episodes"], out, encoding=VideoSettings("h264", crf=35), jobs=1)
+    to_lerobot(Request([tmp_path / "episodes"], workers=Workers(1)), out, VideoSettings("h264", crf=35))
     (file,) = (out / "meta" / "episodes").rglob("*.parquet")
     columns = pq.read_table(out / "data" / "chunk-000" / "file-000.parquet")
     labels = np.array(columns["intervention"].to_pylist())
