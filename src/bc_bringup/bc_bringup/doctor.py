@@ -51,7 +51,13 @@ PYTHON_MODULES = {
     "numpy": "numpy", "scipy": "scipy", "torch": "torch", "safetensors": "safetensors", "mujoco": "mujoco",
     "pinocchio": "pin", "pink": "pin-pink", "daqp": "daqp", "rosbags": "rosbags", "yaml": "PyYAML", "rich": "rich",
     "jinja2": "Jinja2", "matplotlib": "matplotlib", "av": "av", "cv2": "opencv-python-headless",
-    "cv_bridge": "cv-bridge",
+    "cv_bridge": "cv-bridge", "pyarrow": "pyarrow", "evdev": "evdev-binary",
+}  # fmt: skip
+# the same of single features: module -> (distribution, feature)
+OPTIONAL_MODULES = {
+    "diffusers": ("diffusers", "diffusion policies"), "tokenizers": ("tokenizers", "FAST policies"),
+    "zarr": ("zarr", "bcros convert --to zarr"), "rerun": ("rerun-sdk", "bcros view"),
+    "ray": ("ray", "bcros convert --ray"),
 }  # fmt: skip
 
 
@@ -92,6 +98,10 @@ def check_python() -> Iterator[Finding]:
     for module, distribution in PYTHON_MODULES.items():
         present = importlib.util.find_spec(module) is not None
         yield _found("Python packages", distribution, present, _version(distribution) if present else "", REPEAT_SETUP)
+    for module, (distribution, feature) in OPTIONAL_MODULES.items():
+        present = importlib.util.find_spec(module) is not None
+        detail = _version(distribution) if present else f"needed for {feature}"
+        yield _found("Python packages", distribution, present, detail, f"pip install {distribution}", optional=True)
     robots = "example-robot-data"  # robot descriptions: files, no module
     present = robots in _distributions()
     yield _found("Python packages", robots, present, _version(robots) if present else "", REPEAT_SETUP)

@@ -118,9 +118,13 @@ def test_doctor_tells_what_is_missing_and_how_to_get_it(monkeypatch: pytest.Monk
     assert findings["numpy"].detail.count(".") == 2
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setitem(doctor.PYTHON_MODULES, "no_such_module", "no-such-distribution")
+    monkeypatch.setitem(doctor.OPTIONAL_MODULES, "no_such_extra", ("no-such-extra", "a feature"))
     findings = {finding.name: finding for finding in [*doctor.check_machine(), *doctor.check_python()]}
     assert (findings["cmake"].status, findings["cmake"].remedy) == (doctor.Status.MISSING, "apt-get install cmake")
     assert findings["no-such-distribution"].remedy == doctor.REPEAT_SETUP
+    extra = findings["no-such-extra"]
+    assert (extra.status, extra.remedy) == (doctor.Status.ABSENT, "pip install no-such-extra")
+    assert extra.detail == "needed for a feature"
 
 
 def test_doctor_fails_when_something_is_missing(
