@@ -1,5 +1,6 @@
 """A robot that a policy drives and hands take over, in virtual time and with physics."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ HORIZON = 24
 MS = 1_000_000
 TRANSPORT = 0.003  # [s] from teleop_node to the controller
 FIRST_HAND = 100  # producer ids
+# Of launched graphs: each one new to this process. A killed node is seen for its lease, and a destroyed one while
+# garbage refers to it: in a domain of earlier tests the launcher would find its nodes' names taken.
+_domains = itertools.count(51)
 
 
 class WanderingPolicy:
@@ -134,7 +138,7 @@ def launched(folder: Path, launch: str, device: str) -> Iterator[Operator]:
     """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy."""
     rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
     before = os.environ.get("ROS_DOMAIN_ID")
-    with domain_id() as domain:
+    with domain_id(_domains.__next__) as domain:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         checkpoint = drifting_policy(
             CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
