@@ -158,7 +158,7 @@ def test_a_pushed_block_gives_way_along_the_normal_and_turns_with_the_moment() -
 
 def test_a_result_is_kept_by_what_made_it() -> None:
     """Another sampler, strategy or seed is another result; the table of strategies alone is not."""
-    cells_ = {arm: cells.made_by(cells.Cell("catch", arm, 8, 1, 1, 5)) for arm in ("rtc", "rtc_gentle", "rtc_hard")}
+    cells_ = {arm: cells.made_by(cells.Cell("catch", arm, 8, 1, 1, 5)) for arm in ("rtc", "rtc_paper", "rtc_hard")}
     assert len(set(cells_.values())) == 3
     assert cells.made_by(cells.Cell("slalom", "rtc", 8, 1, 1, 5)) != cells_["rtc"]
 

@@ -16,8 +16,7 @@ from benchmarks.rtc.execution import Job, run_jobs
 from benchmarks.rtc.jitter import JitterCell
 from benchmarks.rtc.training import Budget
 
-GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_hard", "conditioned", "foresight")
-GATE_EPISODES, FULL_EPISODES, QUICK_EPISODES = 2000, 1000, 40
+GATE_EPISODES, FULL_EPISODES, QUICK_EPISODES = 2000, 500, 40
 QUICK_BUDGET = Budget(steps=150, batch=128, width=64)
 
 
@@ -62,11 +61,11 @@ def _arguments() -> argparse.Namespace:
 
 def _jobs(level: str, episodes: int | None) -> list[Job]:
     if level == "quick":
-        some = cells.gate(episodes or QUICK_EPISODES, arms=GATE_ARMS)
+        some = cells.by_delay(episodes or QUICK_EPISODES)
         return [cell for cell in some if cell.d in (0, 4)] + jitter.grid(episodes or QUICK_EPISODES)[:4]
     if level == "gate":
-        return list(cells.gate(episodes or GATE_EPISODES, arms=GATE_ARMS))
-    return [*cells.full(episodes or FULL_EPISODES), *jitter.grid(episodes or FULL_EPISODES)]
+        return list(cells.by_delay(episodes or GATE_EPISODES))
+    return [*cells.full(episodes or GATE_EPISODES, episodes or FULL_EPISODES), *jitter.grid(episodes or FULL_EPISODES)]
 
 
 def _document(jobs: Sequence[Job], results: Results, level: str) -> dict[str, Any]:
