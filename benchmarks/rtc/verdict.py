@@ -114,6 +114,6 @@ def _common(row: Row, other: Row) -> tuple[list[bool], list[bool]]:
     """The first episodes of two cells, which are the same ones: cells.run begins every block with a seed of its own."""
     count = min(len(row["episodes"]), len(other["episodes"]))
     if len(row["episodes"]) != len(other["episodes"]) and count % BLOCK:
-        raise ValueError(f"two cells of {row['task']} with {count} and more episodes, no multiple of {BLOCK}: not the same")
+        raise ValueError(f"two cells of {row['task']} with {count} and more episodes share no whole blocks of {BLOCK}")
     solved, others = ([episode == "1" for episode in one["episodes"][:count]] for one in (row, other))
     return solved, others
