@@ -52,10 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rtc", description=__doc__)
     parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
     parser.add_argument("--episodes", type=int, default=None, help="per cell")
-    parser.add_argument(
-        "--only", default="", help="run and show only cells in whose name this pattern is found, as ^catch_rtc"
-    )
-    parser.add_argument("--skip", default="", help="leave out cells in whose name this pattern is found, as _bid_")
+    parser.add_argument("--only", default="", help="run and show only cells whose name has this pattern, as ^catch_rtc")
+    parser.add_argument("--skip", default="", help="leave out cells whose name has this pattern, as _bid_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
