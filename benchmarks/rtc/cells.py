@@ -24,10 +24,9 @@ SEED = 20_260_101
 BLOCK = 500  # episodes run together; of two cells the shorter has the first blocks of the longer one
 GATE_TASKS, OTHER_TASKS = ("slalom", "catch"), ("conveyor", "balance", "pusht")
 GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
-SWEPT_ARMS = ("naive", "ensemble", "rtc", "rtc_paper", "rtc_hard", "conditioned", "foresight")
-GATE_EPISODES = {"slalom": 1000, "catch": 2000}  # on catch the differences at d = 1 are small
+SWEPT_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
 FULL_EPISODES = 500
-OTHER_ARMS = ("naive", "rtc", "rtc_paper", "conditioned", "foresight")  # on the tasks beside the gate's
+OTHER_ARMS = ("naive", "rtc", "rtc_faded", "rtc_paper", "conditioned", "foresight")  # on the tasks beside the gate's
 BETA_ARMS = ("rtc_beta1", "rtc_beta3", "rtc_beta10")
 DIFFUSION_ARMS = ("naive_diffusion", "rtc_diffusion", "naive_ddpm", "rtc_ddpm")
 REST_ARMS = ("sync", "rtc_linear", "rtc_foresight", "corrected", "regression", "regression_prefix")
@@ -49,6 +48,11 @@ class Cell:
         return f"{self.task}_{self.arm}_h{self.horizon}_d{self.d}_s{self.s}_n{self.n}"
 
 
+def gate_episodes(task: str, d: int) -> int:
+    """Of a cell of the gate: more where the differences are small."""
+    return 2000 if task == "catch" or d == 1 else 1000
+
+
 def by_delay(
     episodes: int,
     tasks: tuple[str, ...] = GATE_TASKS,
@@ -61,14 +65,15 @@ def by_delay(
 
 
 def gate(episodes: int | None = None) -> list[Cell]:
-    """What `make bench-rtc` runs. episodes: of every cell, in the place of GATE_EPISODES."""
-    return [cell for task in GATE_TASKS for cell in by_delay(episodes or GATE_EPISODES[task], (task,))]
+    """What `make bench-rtc` runs. episodes: of every cell, in the place of gate_episodes."""
+    counts = {(task, d): episodes or gate_episodes(task, d) for task in GATE_TASKS for d in range(5)}
+    return [cell for (task, d), count in counts.items() for cell in by_delay(count, (task,), delays_=(d,))]
 
 
 def full(episodes: int | None = None) -> list[Cell]:
     """The gate, then all else in the order of what it is worth to a run that is cut short.
 
-    episodes: of every cell, in the place of GATE_EPISODES and FULL_EPISODES. BID draws 32 chunks for one: it runs at
+    episodes: of every cell, in the place of gate_episodes and FULL_EPISODES. BID draws 32 chunks for one: it runs at
     d >= 1 only.
     """
     cells, episodes = gate(episodes), episodes or FULL_EPISODES

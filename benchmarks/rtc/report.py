@@ -58,7 +58,7 @@ def _by_delay(
         share = None if base is None or not base["solved"] else last["solved"] / base["solved"]
         lines.append({
             "title": ARMS[name].title,
-            "n": last["n"],
+            "n": " / ".join(dict.fromkeys(str(row["n"]) for row in found if row is not None)),
             "cells": ["-" if row is None else _rate(row) for row in found],
             "kept": "-" if share is None else f"{share:.0%}",
             "jump": "-" if last["jump"] is None else f"{last['jump']:.2f}",
