@@ -163,6 +163,41 @@ def test_a_result_is_kept_by_what_made_it() -> None:
     assert cells.made_by(cells.Cell("slalom", "rtc", 8, 1, 1, 5)) != cells_["rtc"]
 
 
+class Coin(Clock):
+    """Solved at once or never, as the start says."""
+
+    def reset(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.cat([super().reset(count, generator), torch.rand(count, 1, generator=generator)], dim=1)
+
+    def solved(self, state: Tensor) -> Tensor:
+        return state[:, -1] > 0.5
+
+    def failed(self, state: Tensor) -> Tensor:
+        return ~self.solved(state)
+
+
+def test_a_shorter_cell_has_the_first_episodes_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pairs cells of unlike length: every block of episodes has a seed of its own."""
+
+    class Spec:
+        def build(self, *_: object) -> Arm:
+            return Arm(STRATEGIES["naive"], HORIZON, 1, time_plan)
+
+    monkeypatch.setitem(cells.TASKS, "coin", Coin())
+    monkeypatch.setitem(cells.ARMS, "coin", Spec())  # type: ignore[misc]
+    monkeypatch.setattr(cells, "BLOCK", 20)
+    short, long = (cells.run(cells.Cell("coin", "coin", HORIZON, 1, 1, n), None) for n in (20, 50))  # type: ignore[arg-type]
+    assert long["episodes"][:20] == short["episodes"] != long["episodes"][20:40]
+    assert long["solved"] == long["episodes"].count("1") / 50 and long["n"] == len(long["episodes"])
+
+
+def test_pairs_are_over_the_episodes_that_both_ran() -> None:
+    rows = [row("naive", 1, "01" * 500), row("rtc", 1, "1" * 500)]
+    assert verdict.pairs(rows)[0]["difference"] == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="40 and more episodes share no whole blocks"):
+        verdict.pairs([row("naive", 1, "1" * 500), row("rtc", 1, "1" * 40)])
+
+
 def test_delays_are_integers_that_the_seed_decides() -> None:
     first, again = (delays.autoregressive(200, 100, 2.0, 0.8, 0.9, 4, 5) for _ in range(2))
     assert np.array_equal(first, again)
