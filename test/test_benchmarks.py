@@ -158,9 +158,44 @@ def test_a_pushed_block_gives_way_along_the_normal_and_turns_with_the_moment() -
 
 def test_a_result_is_kept_by_what_made_it() -> None:
     """Another sampler, strategy or seed is another result; the table of strategies alone is not."""
-    cells_ = {arm: cells.made_by(cells.Cell("catch", arm, 8, 1, 1, 5)) for arm in ("rtc", "rtc_gentle", "rtc_hard")}
+    cells_ = {arm: cells.made_by(cells.Cell("catch", arm, 8, 1, 1, 5)) for arm in ("rtc", "rtc_paper", "rtc_hard")}
     assert len(set(cells_.values())) == 3
     assert cells.made_by(cells.Cell("slalom", "rtc", 8, 1, 1, 5)) != cells_["rtc"]
+
+
+class Coin(Clock):
+    """Solved at once or never, as the start says."""
+
+    def reset(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.cat([super().reset(count, generator), torch.rand(count, 1, generator=generator)], dim=1)
+
+    def solved(self, state: Tensor) -> Tensor:
+        return state[:, -1] > 0.5
+
+    def failed(self, state: Tensor) -> Tensor:
+        return ~self.solved(state)
+
+
+def test_a_shorter_cell_has_the_first_episodes_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pairs cells of unlike length: every block of episodes has a seed of its own."""
+
+    class Spec:
+        def build(self, *_: object) -> Arm:
+            return Arm(STRATEGIES["naive"], HORIZON, 1, time_plan)
+
+    monkeypatch.setitem(cells.TASKS, "coin", Coin())
+    monkeypatch.setitem(cells.ARMS, "coin", Spec())  # type: ignore[misc]
+    monkeypatch.setattr(cells, "BLOCK", 20)
+    short, long = (cells.run(cells.Cell("coin", "coin", HORIZON, 1, 1, n), None) for n in (20, 50))  # type: ignore[arg-type]
+    assert long["episodes"][:20] == short["episodes"] != long["episodes"][20:40]
+    assert long["solved"] == long["episodes"].count("1") / 50 and long["n"] == len(long["episodes"])
+
+
+def test_pairs_are_over_the_episodes_that_both_ran() -> None:
+    rows = [row("naive", 1, "01" * 500), row("rtc", 1, "1" * 500)]
+    assert verdict.pairs(rows)[0]["difference"] == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="40 and more episodes share no whole blocks"):
+        verdict.pairs([row("naive", 1, "1" * 500), row("rtc", 1, "1" * 40)])
 
 
 def test_delays_are_integers_that_the_seed_decides() -> None:

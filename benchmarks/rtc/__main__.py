@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +17,7 @@ from benchmarks.rtc.execution import Job, run_jobs
 from benchmarks.rtc.jitter import JitterCell
 from benchmarks.rtc.training import Budget
 
-GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_hard", "conditioned", "foresight")
-GATE_EPISODES, FULL_EPISODES, QUICK_EPISODES = 2000, 1000, 40
+QUICK_EPISODES = 40
 QUICK_BUDGET = Budget(steps=150, batch=128, width=64)
 
 
@@ -25,11 +25,11 @@ def main() -> int:
     arguments = _arguments()
     console = Console(stderr=True)
     budget = QUICK_BUDGET if arguments.level == "quick" else Budget()
-    jobs = [job for job in _jobs(arguments.level, arguments.episodes) if arguments.only in job.name]
+    jobs = [job for job in _jobs(arguments.level, arguments.episodes) if re.search(arguments.only, job.name)]
     folder = Path(arguments.out)
     results = Results(folder / "rtc" / "cells", repr(budget))
     missing = [] if arguments.report else [job for job in jobs if results.get(job) is None]
-    missing = [job for job in missing if not (arguments.skip and arguments.skip in job.name)]
+    missing = [job for job in missing if not (arguments.skip and re.search(arguments.skip, job.name))]
     console.print(f"{len(jobs)} cells, {len(missing)} of them to run")
     try:
         run_jobs(missing, results, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
@@ -52,8 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rtc", description=__doc__)
     parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
     parser.add_argument("--episodes", type=int, default=None, help="per cell")
-    parser.add_argument("--only", default="", help="run and show only cells with this in their name, as jitter_catch")
-    parser.add_argument("--skip", default="", help="leave out cells with this in their name, as _bid_")
+    parser.add_argument("--only", default="", help="run and show only cells whose name has this pattern, as ^catch_rtc")
+    parser.add_argument("--skip", default="", help="leave out cells whose name has this pattern, as _bid_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
@@ -62,11 +62,11 @@ def _arguments() -> argparse.Namespace:
 
 def _jobs(level: str, episodes: int | None) -> list[Job]:
     if level == "quick":
-        some = cells.gate(episodes or QUICK_EPISODES, arms=GATE_ARMS)
+        some = cells.by_delay(episodes or QUICK_EPISODES)
         return [cell for cell in some if cell.d in (0, 4)] + jitter.grid(episodes or QUICK_EPISODES)[:4]
     if level == "gate":
-        return list(cells.gate(episodes or GATE_EPISODES, arms=GATE_ARMS))
-    return [*cells.full(episodes or FULL_EPISODES), *jitter.grid(episodes or FULL_EPISODES)]
+        return list(cells.gate(episodes))
+    return [*cells.full(episodes), *jitter.grid(episodes or cells.FULL_EPISODES)]
 
 
 def _document(jobs: Sequence[Job], results: Results, level: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from benchmarks.rtc.policies import PolicySet
 from benchmarks.rtc.rollout import Arm
 from benchmarks.rtc.training import Kind
 
-_PAPER = SamplerConfig()
+_DEFAULT = SamplerConfig()
+_PAPER = SamplerConfig(beta=5.0)
 _FADED = SamplerConfig(guide_last_step=False, fade=True)
-_GENTLE = SamplerConfig(beta=1.0)
 _DDPM = SamplerConfig(steps=10, eta=1.0)
 
 
@@ -22,7 +22,7 @@ class ArmSpec:
     title: str
     strategy: str
     kind: Kind = Kind.FLOW
-    sampler: SamplerConfig = _PAPER
+    sampler: SamplerConfig = _DEFAULT
 
     @property
     def kinds(self) -> set[Kind]:
@@ -50,8 +50,11 @@ ARMS = {
         ArmSpec("ensemble", "temporal ensembling", "ensemble"),
         ArmSpec("bid", "bidirectional decoding", "bid"),
         ArmSpec("rtc", "RTC, exponential mask", "rtc"),
-        ArmSpec("rtc_faded", "RTC, last step free, faded", "rtc", sampler=_FADED),
-        ArmSpec("rtc_gentle", "RTC, exponential mask, beta = 1", "rtc", sampler=_GENTLE),
+        ArmSpec("rtc_faded", "RTC with the nodes' splice: last step free, faded", "rtc", sampler=_FADED),
+        ArmSpec("rtc_paper", "RTC as published, beta = 5", "rtc", sampler=_PAPER),
+        ArmSpec("rtc_beta1", "RTC, beta = 1", "rtc", sampler=SamplerConfig(beta=1.0)),
+        ArmSpec("rtc_beta3", "RTC, beta = 3", "rtc", sampler=SamplerConfig(beta=3.0)),
+        ArmSpec("rtc_beta10", "RTC, beta = 10", "rtc", sampler=SamplerConfig(beta=10.0)),
         ArmSpec("rtc_linear", "RTC, linear mask", "rtc_linear"),
         ArmSpec("rtc_hard", "RTC, hard mask", "rtc_hard"),
         ArmSpec("conditioned", "training-time RTC", "conditioned", Kind.CONDITIONED),

@@ -3,8 +3,8 @@
 import ast
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +21,16 @@ from benchmarks.rtc.rollout import Measures, Rollout
 from benchmarks.rtc.tasks import TASKS
 
 SEED = 20_260_101
-GATE_TASKS = ("slalom", "catch")
-GATE_ARMS = ("naive", "ensemble", "rtc", "conditioned", "foresight")
+BLOCK = 500  # episodes run together; of two cells the shorter has the first blocks of the longer one
+GATE_TASKS, OTHER_TASKS = ("slalom", "catch"), ("conveyor", "balance", "pusht")
+GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
+SWEPT_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
+FULL_EPISODES = 500
+LONGER_ARMS = ("naive", "rtc", "rtc_hard", "conditioned", "foresight")  # at H = 16
+OTHER_ARMS = ("naive", "rtc", "conditioned", "foresight")  # on the tasks beside the gate's
+BETA_ARMS = ("rtc_beta1", "rtc_beta3", "rtc_beta10")
+DIFFUSION_ARMS = ("naive_diffusion", "rtc_diffusion", "naive_ddpm", "rtc_ddpm")
+REST_ARMS = ("sync", "rtc_linear", "rtc_foresight", "corrected", "regression", "regression_prefix")
 
 
 @dataclass(frozen=True)
@@ -41,19 +49,43 @@ class Cell:
         return f"{self.task}_{self.arm}_h{self.horizon}_d{self.d}_s{self.s}_n{self.n}"
 
 
-def gate(episodes: int, tasks: tuple[str, ...] = GATE_TASKS, arms: tuple[str, ...] = GATE_ARMS) -> list[Cell]:
-    """d = 0 ... 4 with s = max(d, 1), H = 8."""
-    return [Cell(task, arm, 8, d, max(d, 1), episodes) for task in tasks for d in range(5) for arm in arms]
+def gate_episodes(task: str, arm: str, d: int) -> int:
+    """Of a cell of the gate: more at d = 0 and 1, where differences are small."""
+    if task == "catch" and (d == 0 or (d == 1 and arm in ("naive", "rtc"))):
+        return 2000
+    return 1000 if task == "slalom" and d <= 1 else 500
 
 
-def full(episodes: int) -> list[Cell]:
-    """Every task and strategy; d = 1 with s = 1 ... 7; H = 16 with d up to 8."""
-    arms = tuple(ARMS)
-    cells = gate(episodes, tuple(TASKS), arms)
-    sweep = ("naive", "ensemble", "rtc", "rtc_hard", "conditioned", "foresight")
-    cells += [Cell(task, arm, 8, 1, s, episodes) for task in GATE_TASKS for s in range(2, 8) for arm in sweep]
-    longer = ("naive", "ensemble", "rtc", "rtc_hard", "conditioned", "foresight")
-    cells += [Cell(task, arm, 16, d, max(d, 1), episodes) for task in GATE_TASKS for d in range(9) for arm in longer]
+def by_delay(
+    episodes: int,
+    tasks: tuple[str, ...] = GATE_TASKS,
+    arms: tuple[str, ...] = GATE_ARMS,
+    horizon: int = 8,
+    delays_: tuple[int, ...] = (0, 1, 2, 3, 4),
+) -> list[Cell]:
+    """d with s = max(d, 1)."""
+    return [Cell(task, arm, horizon, d, max(d, 1), episodes) for task in tasks for d in delays_ for arm in arms]
+
+
+def gate(episodes: int | None = None) -> list[Cell]:
+    """What `make bench-rtc` runs. episodes: of every cell, in the place of gate_episodes."""
+    return [replace(cell, n=episodes or gate_episodes(cell.task, cell.arm, cell.d)) for cell in by_delay(0)]
+
+
+def full(episodes: int | None = None) -> list[Cell]:
+    """The gate, then all else in the order of what it is worth to a run that is cut short.
+
+    episodes: of every cell, in the place of gate_episodes and FULL_EPISODES. BID draws 32 chunks for one: it runs at
+    d >= 1 only.
+    """
+    cells, episodes = gate(episodes), episodes or FULL_EPISODES
+    cells += [Cell(task, arm, 8, 1, s, episodes) for task in GATE_TASKS for s in range(2, 8) for arm in SWEPT_ARMS]
+    cells += by_delay(episodes, arms=LONGER_ARMS, horizon=16, delays_=tuple(range(9)))
+    cells += by_delay(episodes, arms=BETA_ARMS, delays_=(1, 2, 3, 4))
+    cells += by_delay(episodes, OTHER_TASKS, OTHER_ARMS)
+    cells += by_delay(episodes, arms=("bid",), delays_=(1, 2, 3, 4))
+    cells += by_delay(episodes, arms=DIFFUSION_ARMS)
+    cells += by_delay(episodes, arms=REST_ARMS)
     return cells
 
 
@@ -61,15 +93,18 @@ def run(cell: Cell, policies: PolicySet) -> dict[str, Any]:
     """The cell's result: its row of rtc.json, and `episodes`, one character by episode, 1 where it was solved."""
     task = TASKS[cell.task]
     arm = ARMS[cell.arm].build(policies, cell.horizon, cell.s, SEED + 1)
-    waiting = delays.constant(cell.n, task.ticks + 1, cell.d)
+    blocks = []
     with torch.no_grad():
-        measures = Rollout(task, arm, waiting, SEED).run()
-    return {**row(cell, measures), "episodes": "".join("1" if solved else "0" for solved in measures.solved.tolist())}
+        for block in range(0, cell.n, BLOCK):
+            waiting = delays.constant(min(BLOCK, cell.n - block), task.ticks + 1, cell.d)
+            blocks.append(Rollout(task, arm, waiting, SEED + block).run())
+    solved = torch.cat([block.solved for block in blocks])
+    return {**row(cell, blocks), "episodes": "".join("1" if one else "0" for one in solved.tolist())}
 
 
-def row(cell: Cell, measures: Measures) -> dict[str, Any]:
-    rate = wilson(int(measures.solved.sum()), cell.n)
-    jumps = torch.cat(measures.jumps) if measures.jumps else torch.zeros(0)
+def row(cell: Cell, blocks: Sequence[Measures]) -> dict[str, Any]:
+    rate = wilson(sum(int(block.solved.sum()) for block in blocks), cell.n)
+    jumps = torch.cat([jump for block in blocks for jump in (*block.jumps, torch.zeros(0))])
     return {
         "task": cell.task,
         "strategy": cell.arm,
@@ -81,8 +116,8 @@ def row(cell: Cell, measures: Measures) -> dict[str, Any]:
         "wilson_low": rate.low,
         "wilson_high": rate.high,
         "jump": jumps.mean().item() if len(jumps) else None,
-        "jerk": measures.jerk.mean().item(),
-        "starved": measures.starved,
+        "jerk": torch.cat([block.jerk for block in blocks]).mean().item(),
+        "starved": sum(block.starved for block in blocks),
     }
 
 
@@ -127,9 +162,11 @@ class Results:
 
 
 def made_by(job: Job) -> bytes:
-    """All that decides what a job gives: its arm and strategy, and the code that runs, less comments and layout."""
+    """All that decides what a job gives: arm and strategy without titles, the code without comments and layout."""
     arm = ARMS[job.arm]
-    return repr((SEED, arm, STRATEGIES[arm.strategy])).encode() + _sources(job.task)
+    strategy = STRATEGIES[arm.strategy]
+    decides = (SEED, BLOCK, arm.kind, arm.sampler, strategy.mask, strategy.chaining, sorted(strategy.skills))
+    return repr(decides).encode() + _sources(job.task)
 
 
 @cache

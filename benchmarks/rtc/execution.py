@@ -26,7 +26,7 @@ Job = Cell | JitterCell
 def run_jobs(
     jobs: Sequence[Job], results: Results, checkpoints: Path, budget: Budget, workers: int, console: Console
 ) -> None:
-    """First the networks that the jobs need, then the jobs; what finishes is on disk at once."""
+    """First the networks that the jobs need, then the jobs in their order; what finishes is on disk at once."""
     if not jobs:
         return
     needed = _networks(jobs)
@@ -46,7 +46,7 @@ def run_jobs(
                 now = [key for key in needed if (key[2] is Kind.CORRECTION) == stage]
                 training = [pool.submit(_train, str(checkpoints), budget, *key) for key in now]
                 _follow(training, progress, "networks" if stage == 0 else "corrections", lambda _: None)
-            runs = [pool.submit(_cell, str(checkpoints), budget, job) for job in sorted(jobs, key=_cost, reverse=True)]
+            runs = [pool.submit(_cell, str(checkpoints), budget, job) for job in jobs]
             _follow(runs, progress, "cells", lambda done: results.put(*done))
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -74,13 +74,6 @@ def _networks(jobs: Sequence[Job]) -> list[tuple[str, int, Kind]]:
 
 def _horizon(job: Job) -> int:
     return job.horizon if isinstance(job, Cell) else jitter.HORIZON
-
-
-def _cost(job: Job) -> float:
-    """Roughly, in chunks drawn: long jobs go first, so that both processes end together."""
-    every = job.s if isinstance(job, Cell) else 2
-    passes = {"bid": 32.0, "naive_ddpm": 2.0, "rtc_ddpm": 6.0}.get(job.arm, 3.0 if job.arm.startswith("rtc") else 1.0)
-    return TASKS[job.task].ticks / every * passes * job.n
 
 
 def _worker() -> None:

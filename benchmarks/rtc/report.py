@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bc_core.strategies.sampling import SamplerConfig
 from benchmarks.rtc.arms import ARMS
 from benchmarks.rtc.tasks import TASKS
 from benchmarks.rtc.verdict import find
@@ -27,8 +28,10 @@ def page(document: Mapping[str, Any]) -> str:
     tasks = list(dict.fromkeys(row["task"] for row in cells))
     return environment.get_template("page.md.jinja").render(
         document=document,
+        beta=f"{SamplerConfig().beta:g}",
         kinetix=KINETIX,
         tables=[_by_delay(cells, document, task, 8) for task in tasks],
+        differences=[_differences(document, task) for task in document["verdict"]["tasks_that_count"]],
         longer=[_by_delay(cells, document, task, 16) for task in tasks if _any(cells, task, 16)],
         sweeps=[_by_s(cells, task) for task in tasks if _swept(cells, task)],
         jitter=document["jitter"],
@@ -50,16 +53,30 @@ def _by_delay(
     for name in dict.fromkeys(row["strategy"] for row in chosen):
         found = [find(chosen, task, name, d, horizon) for d in delays]
         base, last = found[0], found[-1]
-        share = None if base is None or last is None or not base["solved"] else last["solved"] / base["solved"]
+        if last is None:
+            continue
+        share = None if base is None or not base["solved"] else last["solved"] / base["solved"]
         lines.append({
             "title": ARMS[name].title,
+            "n": " / ".join(dict.fromkeys(str(row["n"]) for row in found if row is not None)),
             "cells": ["-" if row is None else _rate(row) for row in found],
             "kept": "-" if share is None else f"{share:.0%}",
-            "jump": "-" if last is None or last["jump"] is None else f"{last['jump']:.2f}",
-            "jerk": "-" if last is None else f"{last['jerk']:.2f}",
+            "jump": "-" if last["jump"] is None else f"{last['jump']:.2f}",
+            "jerk": f"{last['jerk']:.2f}",
             "difference": _difference(document["pairs"], task, name, horizon, delays[-1]),
         })  # fmt: skip
-    return {"task": task, "horizon": horizon, "delays": delays, "lines": lines, "n": chosen[0]["n"]}
+    return {"task": task, "horizon": horizon, "delays": delays, "lines": lines}
+
+
+def _differences(document: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Less naive switching, by delay, H = 8 and s = max(d, 1)."""
+    rows = [pair for pair in document["pairs"] if pair["task"] == task and pair["H"] == 8]
+    delays = sorted({pair["d"] for pair in rows})
+    lines = []
+    for name in dict.fromkeys(pair["strategy"] for pair in rows):
+        points = [_difference(rows, task, name, 8, d) for d in delays]
+        lines.append({"title": ARMS[name].title, "cells": points})
+    return {"task": task, "delays": delays, "lines": lines}
 
 
 def _by_s(cells: Sequence[Mapping[str, Any]], task: str) -> dict[str, Any]:
@@ -70,7 +87,9 @@ def _by_s(cells: Sequence[Mapping[str, Any]], task: str) -> dict[str, Any]:
     lines = []
     for name in swept:
         rows = [find(chosen, task, name, 1, 8, s) for s in steps]
-        lines.append({"title": ARMS[name].title, "cells": [_rate(row) for row in rows if row is not None]})
+        present = [row for row in rows if row is not None]
+        counts = " / ".join(dict.fromkeys(str(row["n"]) for row in present))
+        lines.append({"title": ARMS[name].title, "n": counts, "cells": [_rate(row) for row in present]})
     return {"task": task, "steps": steps, "lines": lines}
 
 

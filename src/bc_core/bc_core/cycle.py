@@ -6,7 +6,7 @@ from enum import Enum
 
 from bc_core.chunks import Array
 from bc_core.errors import BcError
-from bc_core.mask import Mask
+from bc_core.mask import BETA, Mask
 from bc_core.strategies.ensembling import Ensemble
 from bc_core.strategies.registry import Strategy
 
@@ -27,7 +27,7 @@ class SchedulerConfig:
     strategy: Strategy
     horizon: int
     s_min: int
-    beta: float = 5.0
+    beta: float = BETA
     answer_timeout: int = 20
     ack_timeout: int = 4
     max_backoff: int = 20

@@ -23,6 +23,10 @@ class Mask(IntEnum):
 GUIDED = frozenset({Mask.HARD, Mask.SOFT, Mask.LINEAR})
 """Masks that need a generative policy whose denoiser is differentiable: a flow, or a diffusion model in its form."""
 
+# Greatest guidance weight unless another is asked for. The paper's 5 holds a soft-masked chunk to the old plan where it
+# ought to react to noise; 1 lets go of the frozen rows under long delays (docs/benchmarks/README.md).
+BETA = 2.0
+
 Rows = int | npt.NDArray[np.int64]
 """A number of rows: one for all, or (B,), one for each element of a batch."""
 

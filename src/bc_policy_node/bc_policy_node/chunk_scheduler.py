@@ -13,6 +13,7 @@ from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
 from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
+from bc_core.mask import BETA
 from bc_core.scheduler import Scheduler
 from bc_core.strategies.registry import STRATEGIES, choose
 from bc_msgs.msg import (
@@ -35,7 +36,7 @@ from bc_nodes.ticks import TickTimer
 
 TUNABLE = (
     ("s_min", 8, "least number of ticks executed between two requests"),
-    ("beta", 5.0, "maximal guidance weight"),
+    ("beta", BETA, "maximal guidance weight; the paper's is 5"),
     ("delay_estimator", "quantile", f"one of {', '.join(ESTIMATORS)}; window_max is the paper's"),
     ("delay_window", 20, "chunks that quantile and window_max look back on"),
     ("delay_quantile", 0.9, "of the delays in the window, for quantile"),

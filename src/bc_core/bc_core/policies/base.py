@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.frames import Frame
-from bc_core.mask import Mask
+from bc_core.mask import BETA, Mask
 
 
 class Policy(ABC):
@@ -30,7 +30,7 @@ class Policy(ABC):
         frozen: int = 0,
         execution_horizon: int = 1,
         mask: Mask = Mask.FREE,
-        beta: float = 5.0,
+        beta: float = BETA,
         seed: int | None = None,
     ) -> Array:
         """One chunk: (H, D) float64, absolute, SI; row i is the command of tick frame.tick + i.

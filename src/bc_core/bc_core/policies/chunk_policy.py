@@ -14,7 +14,7 @@ from bc_core.encoding import ActionEncoder
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame
-from bc_core.mask import Mask, mask_weights
+from bc_core.mask import BETA, Mask, mask_weights
 from bc_core.normalisation import Normaliser
 from bc_core.policies.base import Policy
 from bc_core.policies.config import PolicyConfig
@@ -55,7 +55,7 @@ class ChunkPolicy(Policy):
         frozen: int = 0,
         execution_horizon: int = 1,
         mask: Mask = Mask.FREE,
-        beta: float = 5.0,
+        beta: float = BETA,
         seed: int | None = None,
     ) -> Array:
         if mask not in self.masks:

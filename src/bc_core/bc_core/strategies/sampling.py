@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bc_core import guidance
-from bc_core.mask import GUIDED, Mask, mask_weights
+from bc_core.mask import BETA, GUIDED, Mask, mask_weights
 from bc_core.strategies import bidirectional
 from bc_core.strategies.conditioning import RowDenoiser, frozen_rows, sample_conditioned
 
@@ -36,7 +36,7 @@ class SamplerConfig:
     """
 
     steps: int | tuple[float, ...] = 5
-    beta: float = 5.0
+    beta: float = BETA
     guide_last_step: bool = True
     prior: float = 1.0
     eta: float = 0.0
