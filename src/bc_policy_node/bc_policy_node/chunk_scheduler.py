@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter
 
 from bc_core.checkpoint_config import read_header
@@ -122,11 +123,11 @@ class ChunkScheduler(BcLifecycleNode):
         epoch = self._scheduler.epoch
         if self._reference is None or (epoch is not None and self._reference.mode_epoch != epoch):
             return  # where the robot stood in another epoch says nothing: a reset may have put it elsewhere
-        starved_before = self._scheduler.counters.starved_ticks
+        before = replace(self._scheduler.counters)
         request = self._scheduler.on_tick(tick, reference_row(self._reference, self._groups))
         if request is not None:
             self._requests.publish(self._request_msg(request))
-        if self._scheduler.counters.starved_ticks > starved_before:
+        if replace(self._scheduler.counters, requests=before.requests) != before:  # starved, timed out, infeasible, ...
             self.get_logger().warning(self._scheduler.message, throttle_duration_sec=1.0)
             self._publish_status(tick)
 
@@ -244,4 +245,4 @@ def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Ar
 
 
 def main() -> None:
-    sys.exit(run_node(ChunkScheduler))
+    sys.exit(run_node(ChunkScheduler, executor_class=EventsExecutor))

@@ -50,9 +50,12 @@ def drifting_policy(contract_file: Path, policy_file: Path, folder: Path) -> Pat
 
 
 class Operator:
-    """Starts `bcros launch`, watches the controller, and holds the joystick: 50 readings a second while plugged in."""
+    """Starts `bcros launch`, watches the controller, and holds the joystick: 50 readings a second while plugged in.
 
-    def __init__(self, folder: Path, launch: str, **arguments: str) -> None:
+    nodes: that the launch file starts. arguments: of the launch file.
+    """
+
+    def __init__(self, folder: Path, launch: str, nodes: tuple[str, ...] = NODES, **arguments: str) -> None:
         command = ["bcros", "launch", launch, *(f"{key}:={value}" for key, value in arguments.items())]
         self._log = folder / "launch.log"
         self.process = subprocess.Popen(
@@ -68,6 +71,7 @@ class Operator:
         self.states: list[ControllerState] = []
         self.chunks: list[ActionChunk] = []
         self.plugged = True
+        self._nodes = nodes
         self._listens = arguments.get("device") == "joy"
         self._axes, self._buttons = [0.0] * 5, [0] * 9
         self._joy = self.node.create_publisher(Joy, "joy", qos.SENSOR_OUT)
@@ -87,7 +91,7 @@ class Operator:
         return int(self.modes[-1].mode) if self.modes else -1
 
     def wait_until_active(self) -> None:
-        for name in NODES:
+        for name in self._nodes:
             self.until(partial(self.is_active, name))
         self.until(lambda: bool(self.states) and bool(self.modes))
         if self._listens:
