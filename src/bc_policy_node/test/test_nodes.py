@@ -378,7 +378,9 @@ def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, 
     ("strategy", "words"),
     [
         ("conditioned", "use sync, naive, ensemble, bid, rtc, rtc_linear, rtc_hard"),
-        ("foresight", "state rolled forward.*nothing that policy"),
+        ("foresight", "state rolled forward.*nothing that policy .* use sync, naive, ensemble, bid, rtc, rtc_linear, "),
+        ("rtc_foresight", "RTC, state rolled forward.*nothing that policy"),
+        ("corrected", "corrected at every tick.*nothing that policy"),
         ("x", "sync, "),
     ],
 )

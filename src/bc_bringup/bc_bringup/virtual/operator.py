@@ -28,6 +28,7 @@ from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
 
 PATIENCE = 60.0  # [s] before something counts as not happening; never waited for in a test that passes
+ANSWER = 3.0  # [s] before a node is asked again how it is
 DEAD_MAN, RESUME, STOP, RESET = 4, 5, 3, 8  # buttons of config/teleop/joy.yaml
 NODES = ("sim", "policy_node", "chunk_scheduler", "recorder", "teleop")
 
@@ -98,8 +99,14 @@ class Operator:
             self.until(lambda: self._joy.get_subscription_count() > 0)
 
     def is_active(self, name: str) -> bool:
-        state = self.call(GetState, f"{name}/get_state").current_state.id
-        return bool(state == State.PRIMARY_STATE_ACTIVE)
+        """Whether the node says so. No answer counts as no: a killed node of that name is seen until its lease ends."""
+        client = self._client(GetState, f"{name}/get_state")
+        self.until(client.service_is_ready)
+        future = client.call_async(GetState.Request())
+        deadline = time.monotonic() + ANSWER
+        while not future.done() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+        return bool(future.done() and future.result().current_state.id == State.PRIMARY_STATE_ACTIVE)
 
     def press(self, *buttons: int, **axes: float) -> None:
         """Hold exactly these buttons from now on; axes by index, as a0=..., a1=..."""
@@ -114,11 +121,16 @@ class Operator:
         self.press()
 
     def call(self, kind: Any, name: str, **fields: Any) -> Any:
-        client = self._clients.setdefault(name, self.node.create_client(kind, name))
+        client = self._client(kind, name)
         self.until(client.service_is_ready)
         future = client.call_async(kind.Request(**fields))
         self.until(future.done)
         return future.result()
+
+    def _client(self, kind: Any, name: str) -> Any:
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        return self._clients[name]
 
     def hold(self) -> None:
         """Bring the robot to HOLD from wherever it is."""
