@@ -268,6 +268,19 @@ def test_a_reference_of_another_epoch_is_no_prefix(graph: Graph) -> None:
     np.testing.assert_array_equal(first.actions[: first.frozen], [robot.position] * first.frozen)
 
 
+def test_a_controller_that_does_not_tell_where_the_robot_stands_is_said(graph: Graph) -> None:
+    scheduler, robot = graph.nodes[1], graph.robot
+    scheduler._parameters["answer_timeout"] = Parameter("answer_timeout", value=0.2)  # read-only: as if given at start
+    graph.bring_up()
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2, told_by_state=False)
+    graph.until(lambda: robot.heard(DiagnosticStatus.WARN, "controller/state has not told of mode epoch 2"))
+    assert not robot.requests
+    robot.state_epoch = 2
+    graph.until(lambda: [status.level for status in robot.told if status.name == "/chunk_scheduler"][-1] == b"\0")
+    assert robot.chunks
+
+
 def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
     graph.bring_up()
     robot = graph.robot
