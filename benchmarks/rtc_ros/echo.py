@@ -3,6 +3,7 @@
 import array
 import sys
 
+from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 
 from bc_msgs.msg import ChunkRequest, PolicyChunk
@@ -27,4 +28,4 @@ class Echo(Node):
 
 
 if __name__ == "__main__":
-    sys.exit(run_node(Echo))
+    sys.exit(run_node(Echo, executor_class=EventsExecutor))

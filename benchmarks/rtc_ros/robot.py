@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
@@ -118,7 +118,7 @@ class Robot(Node):
 def measure(cycles: int, seconds: float, ended: Callable[[], list[Any]]) -> Cycles:
     """So many cycles, or those of so many seconds. RuntimeError: a process has ended, or no chunk ever came."""
     rclpy.init(args=[])
-    robot, executor = Robot(), SingleThreadedExecutor()
+    robot, executor = Robot(), EventsExecutor()
     executor.add_node(robot)
     stop = threading.Event()
     clock = threading.Thread(target=_beat, args=(robot, stop))

@@ -14,7 +14,7 @@ from domain_coordinator import domain_id
 
 from bc_bringup.virtual.cell import VirtualCell, observe
 from bc_bringup.virtual.joystick import VirtualJoystick
-from bc_bringup.virtual.operator import Operator, drifting_policy
+from bc_bringup.virtual.operator import NODES, Operator, drifting_policy
 from bc_bringup.virtual.sources import HandSource, PolicySource
 from bc_controllers import Ack, Robot, load_robot
 from bc_core.contract import Contract
@@ -134,8 +134,11 @@ def make_rig(seed: int = 0) -> Rig:
 
 
 @contextmanager
-def launched(folder: Path, launch: str, device: str) -> Iterator[Operator]:
-    """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy."""
+def launched(folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NODES) -> Iterator[Operator]:
+    """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy.
+
+    nodes: that the launch file starts; once they are active it begins.
+    """
     rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
     before = os.environ.get("ROS_DOMAIN_ID")
     with domain_id(_domains.__next__) as domain:
@@ -143,7 +146,8 @@ def launched(folder: Path, launch: str, device: str) -> Iterator[Operator]:
         checkpoint = drifting_policy(
             CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
         )
-        rig = Operator(folder, launch, checkpoint=str(checkpoint), device=device, directory=str(folder / "episodes"))
+        arguments = {"checkpoint": str(checkpoint), "device": device, "directory": str(folder / "episodes")}
+        rig = Operator(folder, launch, nodes, **arguments)
         try:
             rig.wait_until_active()
             yield rig

@@ -194,6 +194,7 @@ class Scheduler:
             self._follow(delivery)
 
     def _follow(self, delivery: Delivery) -> None:
+        self._request = None  # one that is open was made in the belief that another chunk, or none, was in force
         self._current = _InForce(delivery.tick, delivery.actions, self._rows_until_next(), delivery.votes)
 
     def _vote(self, tick: int, chunk: Array) -> Ensemble:
@@ -208,10 +209,7 @@ class Scheduler:
         if self._delivery is not None and self._delivery.sequence == sequence:
             delivery, self._delivery = self._delivery, None
             return delivery
-        late = self._unconfirmed.pop(sequence, None)
-        if late is not None:
-            self._request = None  # it was asked for in the belief that another chunk, or none, was in force
-        return late
+        return self._unconfirmed.pop(sequence, None)
 
     def _make_request(self, tick: int, reference: Array, current: _InForce | None) -> Request:
         assert self._epoch is not None

@@ -91,6 +91,14 @@ def test_the_seed_fixes_the_noise(policy: ChunkPolicy, frame: Frame) -> None:
     assert not np.array_equal(policy.infer(frame), policy.infer(frame))
 
 
+@pytest.mark.parametrize("stream", ["arm", "gripper", "object"])
+def test_every_step_of_a_history_counts(policy: ChunkPolicy, frame: Frame, stream: str) -> None:
+    """A policy that was trained on a history and sees the newest step only is another policy."""
+    values = {name: value.copy() for name, value in frame.values.items()}
+    values[stream][0] += 0.5
+    assert not np.array_equal(policy.infer(replace(frame, values=values), seed=1), policy.infer(frame, seed=1))
+
+
 @pytest.mark.parametrize("mask", [Mask.HARD, Mask.SOFT])
 def test_guidance_changes_the_sample_and_leaves_it_a_sample(
     policy: ChunkPolicy, frame: Frame, prefix: np.ndarray, mask: Mask

@@ -1,8 +1,10 @@
 """The one main function of all nodes: bring up, spin, leave cleanly."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -14,9 +16,15 @@ from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.transport import repair_promptly
 
 
-def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
+def run_node(
+    factory: Callable[[], Node],
+    args: list[str] | None = None,
+    executor_class: Callable[[], Any] = SingleThreadedExecutor,
+) -> int:
     """Run a node until SIGINT or SIGTERM. Returns 0, or 2 after a BcError, which is printed as one line.
 
+    executor_class: rclpy.experimental.EventsExecutor wakes up in a fraction of the time, for nodes that have neither
+    guard conditions nor callback groups of their own.
     A node's `close()` is called at the end however it came, with a context in which it can still publish. Every other
     exception is a defect and keeps its traceback and non-zero exit.
     """
@@ -32,12 +40,15 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     node: Node | None = None
+    executor: Any = None
     try:
         node = factory()
         if isinstance(node, BcLifecycleNode):
             node.bring_up()
-        executor = SingleThreadedExecutor()
+        executor = executor_class()
         executor.add_node(node)
+        gc.collect()
+        gc.freeze()  # modules and models stay: looking them through again and again would stop the node for a while
         while not stopping:
             executor.spin_once(timeout_sec=0.1)  # a signal is seen within this time
     except BcError as error:
@@ -47,6 +58,8 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         if node is not None:
             if isinstance(node, BcLifecycleNode):
                 node.close()
+            if executor is not None:
+                executor.shutdown()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter
 
 from bc_core.checkpoint_config import read_header
@@ -57,6 +58,7 @@ class ChunkScheduler(BcLifecycleNode):
             self.parameter(name, default, description, read_only=False)
         self.parameter("answer_timeout", 1.0, "time after which a request is given up [s]")
         self._reference: ControllerState | None = None
+        self._ticks_untold = 0  # since the controller's state last told of this epoch
 
     def configure(self) -> None:
         header = read_header(self.value("checkpoint"))
@@ -120,16 +122,40 @@ class ChunkScheduler(BcLifecycleNode):
         self._scheduler.on_mode(policy=msg.mode == ControlMode.POLICY and self.active, epoch=msg.epoch)
 
     def _on_tick(self, tick: int) -> None:
-        epoch = self._scheduler.epoch
-        if self._reference is None or (epoch is not None and self._reference.mode_epoch != epoch):
-            return  # where the robot stood in another epoch says nothing: a reset may have put it elsewhere
-        starved_before = self._scheduler.counters.starved_ticks
-        request = self._scheduler.on_tick(tick, reference_row(self._reference, self._groups))
+        state = self._state_of_epoch(tick)
+        if state is None:
+            return
+        before = replace(self._scheduler.counters)
+        request = self._scheduler.on_tick(tick, reference_row(state, self._groups))
         if request is not None:
             self._requests.publish(self._request_msg(request))
-        if self._scheduler.counters.starved_ticks > starved_before:
+        if replace(self._scheduler.counters, requests=before.requests) != before:  # starved, timed out, infeasible, ...
             self.get_logger().warning(self._scheduler.message, throttle_duration_sec=1.0)
             self._publish_status(tick)
+
+    def _state_of_epoch(self, tick: int) -> ControllerState | None:
+        """Where the robot stands; None, and after a while a warning, if the controller has not told of this epoch yet.
+
+        Where it stood in another epoch, or long ago, says nothing: a reset may have put it elsewhere.
+        """
+        state, epoch, patience = self._reference, self._scheduler.epoch, self._scheduler.config.answer_timeout
+        told = (
+            state is not None
+            and state.mode_epoch == epoch
+            and tick - self._grid.floor(to_ns(state.header.stamp)) <= patience
+        )
+        if epoch is None or told:
+            self._ticks_untold = 0
+            return state
+        self._ticks_untold += 1
+        if epoch is not None and self._ticks_untold == patience:
+            warning = (
+                f"controller/state has not told of mode epoch {epoch} for {patience} ticks: see whether the controller"
+                " runs, and whether its clock and this node's agree"
+            )
+            self.get_logger().warning(warning)
+            self._diagnostics.report(Level.WARN, warning)
+        return None
 
     def _on_answer(self, msg: PolicyChunk) -> None:
         if msg.scheduler_id != self.process_id:
@@ -245,4 +271,4 @@ def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Ar
 
 
 def main() -> None:
-    sys.exit(run_node(ChunkScheduler))
+    sys.exit(run_node(ChunkScheduler, executor_class=EventsExecutor))

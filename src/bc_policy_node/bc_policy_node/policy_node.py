@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from rclpy.experimental import EventsExecutor
 
 from bc_core.checkpoint import load_policy
 from bc_core.chunks import Array
@@ -97,7 +98,6 @@ class PolicyNode(BcLifecycleNode):
         except ObservationError as error:
             self._answer(request, PolicyChunk.OBSERVATION, str(error))
             return
-        self._manifests.publish(self._manifest(request, frame))
         self._newest = request.sequence
         self._worker.submit(self._infer, request, frame, int(self._seeds.integers(2**31)))
 
@@ -121,9 +121,10 @@ class PolicyNode(BcLifecycleNode):
         except Exception as error:  # the scheduler must hear of any failure; the traceback goes to the log
             self.get_logger().error(f"inference failed: {error!r}")
             self._answer(request, PolicyChunk.FAILED, f"inference failed: {error!r}")
-            return
-        time.sleep(self._latency.draw())
-        self._answer(request, PolicyChunk.OK, "", time.monotonic() - begin, actions)
+        else:
+            time.sleep(self._latency.draw())
+            self._answer(request, PolicyChunk.OK, "", time.monotonic() - begin, actions)
+        self._manifests.publish(self._manifest(request, frame))  # after the answer, which is waited for
 
     def _answer(
         self,
@@ -162,4 +163,4 @@ class PolicyNode(BcLifecycleNode):
 
 
 def main() -> None:
-    sys.exit(run_node(PolicyNode))
+    sys.exit(run_node(PolicyNode, executor_class=EventsExecutor))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import rclpy
 import yaml
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
@@ -27,7 +27,16 @@ from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import PolicyConfig
 from bc_core.policies.heads.config import FlowConfig
-from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, FrameManifest, PolicyChunk, SchedulerStatus
+from bc_msgs.msg import (
+    ActionChunk,
+    ChunkAck,
+    ChunkRequest,
+    ControllerState,
+    ControlMode,
+    FrameManifest,
+    PolicyChunk,
+    SchedulerStatus,
+)
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns
 from bc_policy_node.chunk_scheduler import ChunkScheduler
@@ -53,6 +62,7 @@ CONTRACT = {
     },
     "actions": {"arm": {"space": "joint_position", "names": JOINTS}},
 }
+RAW_JUMP = 0.125  # [rad], as this robot claims
 PATIENCE = 20.0  # s, far beyond what is needed: a bound for a broken build, no expectation of speed
 
 
@@ -68,7 +78,9 @@ class Robot(Node):
         self.manifests: list[FrameManifest] = []
         self.answers: list[PolicyChunk] = []
         self.status: list[SchedulerStatus] = []
-        self.warnings: list[str] = []
+        self.requests: list[ChunkRequest] = []
+        self.acks: dict[int, ChunkAck] = {}
+        self.told: list[DiagnosticStatus] = []
         self.position = [0.3, -0.4]
         self._joints = self.create_publisher(JointState, "joint_states", qos.stream_out(200))
         self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
@@ -76,6 +88,7 @@ class Robot(Node):
         self._ack = self.create_publisher(ChunkAck, "controller/ack", qos.EVENT)
         self.create_subscription(ActionChunk, "command/policy", self._on_chunk, qos.COMMAND)
         self.create_subscription(FrameManifest, "policy/manifest", self.manifests.append, qos.EVENT)
+        self.create_subscription(ChunkRequest, "policy/request", self.requests.append, qos.EVENT)
         self.create_subscription(PolicyChunk, "policy/chunk", self.answers.append, qos.EVENT)
         self.create_subscription(SchedulerStatus, "scheduler/status", self.status.append, qos.EVENT)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
@@ -102,17 +115,23 @@ class Robot(Node):
         self.chunks.append(msg)
         ack = ChunkAck(source="policy", producer_id=msg.producer_id, sequence=msg.sequence, verdict=ChunkAck.IN_FORCE)
         ack.header.stamp = ack.effective = self.get_clock().now().to_msg()
+        ack.raw_jump = RAW_JUMP
+        self.acks[msg.sequence] = ack
         self._ack.publish(ack)
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        self.warnings += [status.message for status in msg.status if status.level != status.OK]
+        self.told += msg.status
+
+    def heard(self, level: bytes, words: str) -> bool:
+        """Whether a node has said such a thing on /diagnostics, at this level."""
+        return any(status.level == level and words in status.message for status in self.told)
 
 
 class Graph:
     """Both nodes and the robot in one executor."""
 
     def __init__(self) -> None:
-        self.executor = SingleThreadedExecutor()
+        self.executor = EventsExecutor()  # as in their processes
         self.robot = Robot()
         self.nodes = [PolicyNode(), ChunkScheduler()]
         for node in (self.robot, *self.nodes):
@@ -129,6 +148,7 @@ class Graph:
             self.executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
+        self.executor.shutdown()
         for node in (*self.nodes, self.robot):
             if hasattr(node, "close"):
                 node.close()
@@ -248,6 +268,19 @@ def test_a_reference_of_another_epoch_is_no_prefix(graph: Graph) -> None:
     np.testing.assert_array_equal(first.actions[: first.frozen], [robot.position] * first.frozen)
 
 
+def test_a_controller_that_does_not_tell_where_the_robot_stands_is_said(graph: Graph) -> None:
+    scheduler, robot = graph.nodes[1], graph.robot
+    scheduler._parameters["answer_timeout"] = Parameter("answer_timeout", value=0.2)  # read-only: as if given at start
+    graph.bring_up()
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2, told_by_state=False)
+    graph.until(lambda: robot.heard(DiagnosticStatus.WARN, "controller/state has not told of mode epoch 2"))
+    assert not robot.requests
+    robot.state_epoch = 2
+    graph.until(lambda: [status.level for status in robot.told if status.name == "/chunk_scheduler"][-1] == b"\0")
+    assert robot.chunks
+
+
 def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
     graph.bring_up()
     robot = graph.robot
@@ -260,10 +293,65 @@ def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
     assert "arm" in refusal.detail
     assert "joint_states" in refusal.detail
     assert "0.1 s" in refusal.detail
-    graph.until(lambda: any("joint_states" in warning for warning in robot.warnings))
+    graph.until(lambda: robot.heard(DiagnosticStatus.ERROR, "joint_states"))
     robot.mute = False
     before = len(robot.chunks)
     graph.until(lambda: len(robot.chunks) > before)
+
+
+def test_the_status_tells_every_cycle(graph: Graph) -> None:
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+
+    def cycles() -> list[tuple[SchedulerStatus, ChunkRequest, ActionChunk]]:
+        """A status for a chunk in force, with the request and the chunk that it is about."""
+        requests = {msg.sequence: msg for msg in robot.requests}
+        chunks = {to_ns(msg.header.stamp) // 50_000_000: msg for msg in robot.chunks}
+        heard = [(msg, requests[msg.sequence]) for msg in robot.status if msg.sequence in requests and not msg.message]
+        return [(status, request, chunks[request.tick]) for status, request in heard if request.tick in chunks]
+
+    graph.until(lambda: len(cycles()) >= 5)
+    for status, request, chunk in cycles():
+        effective = to_ns(robot.acks[chunk.sequence].effective)
+        assert status.strategy == "rtc"
+        assert status.delay_measured == -(-effective // 50_000_000) - request.tick
+        assert status.observation_age == pytest.approx((effective - to_ns(chunk.header.stamp)) / 1e9)
+        assert 0.0 < status.inference_seconds < status.observation_age
+        assert status.delay_estimated >= 1
+        assert 0 < status.frozen == request.frozen == chunk.frozen <= status.delay_estimated + 1
+        assert status.execution_horizon == request.execution_horizon
+        assert status.raw_jump_at_effect == RAW_JUMP
+        assert status.requests >= status.sequence // 2  # requests and chunks count in one sequence
+        first = max(status.frozen, status.delay_measured)  # row that is no repetition and that the robot follows
+        compared = request.mask == ChunkRequest.SOFT and request.execution_horizon + first < chunk.horizon
+        assert np.isfinite([status.raw_jump_at_row_d, status.residual_at_row_d]).all() == compared
+
+
+def test_a_request_that_nobody_answers_is_said_with_what_to_do(graph: Graph) -> None:
+    """The policy's process is not there: the scheduler says so instead of waiting in silence."""
+    scheduler, robot = graph.nodes[1], graph.robot
+    scheduler._parameters["answer_timeout"] = Parameter("answer_timeout", value=0.2)  # read-only: as if given at start
+    scheduler.bring_up()
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: robot.heard(DiagnosticStatus.WARN, "is policy_node active?"))
+    assert not robot.chunks
+    assert robot.status[-1].timeouts >= 1
+    graph.nodes[0].bring_up()
+    graph.until(lambda: len(robot.chunks) >= 2 and not robot.status[-1].message)
+
+
+def test_a_robot_without_rows_is_an_error_that_says_what_to_do(graph: Graph) -> None:
+    graph.bring_up()
+    robot = graph.robot
+    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    graph.until(lambda: len(robot.chunks) >= 2)
+    graph.nodes[0].trigger_deactivate()
+    graph.until(lambda: robot.heard(DiagnosticStatus.ERROR, "see why policy_node does not answer"))
+    assert robot.status[-1].starved_ticks > 0
 
 
 def test_the_scheduler_is_tuned_while_it_runs(graph: Graph) -> None:
@@ -279,15 +367,18 @@ def test_the_scheduler_is_tuned_while_it_runs(graph: Graph) -> None:
     graph.until(lambda: len(robot.chunks) >= 3)
     assert tune("s_min", 7).successful
     assert tune("delay_estimator", "jacobson_karels").successful
+    assert tune("beta", 1.5).successful
     refused = tune("s_min", 15)
     assert not refused.successful
     assert "s_min is 15" in refused.reason
     assert "'psychic': choose one of" in tune("delay_estimator", "psychic").reason
+    assert "beta is nan" in tune("beta", float("nan")).reason
     assert not tune("strategy", "naive").successful  # structural: fixed at start
     before = len(robot.chunks)
     graph.until(lambda: len(robot.chunks) >= before + 4)
     stamps = [to_ns(msg.header.stamp) // 50_000_000 for msg in robot.chunks[before + 1 :]]
     assert all(new - old >= 7 for old, new in pairwise(stamps))
+    assert robot.requests[-1].beta == 1.5
 
 
 def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:
@@ -300,7 +391,9 @@ def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, 
     ("strategy", "words"),
     [
         ("conditioned", "use sync, naive, ensemble, bid, rtc, rtc_linear, rtc_hard"),
-        ("foresight", "state rolled forward.*nothing that policy"),
+        ("foresight", "state rolled forward.*nothing that policy .* use sync, naive, ensemble, bid, rtc, rtc_linear, "),
+        ("rtc_foresight", "RTC, state rolled forward.*nothing that policy"),
+        ("corrected", "corrected at every tick.*nothing that policy"),
         ("x", "sync, "),
     ],
 )

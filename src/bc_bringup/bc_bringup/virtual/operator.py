@@ -29,6 +29,7 @@ from bc_nodes import qos
 from bc_nodes.transport import repair_promptly
 
 PATIENCE = 60.0  # [s] before something counts as not happening; never waited for in a test that passes
+ANSWER = 3.0  # [s] before a node is asked again how it is
 DEAD_MAN, RESUME, STOP, RESET = 4, 5, 3, 8  # buttons of config/teleop/joy.yaml
 _JOY_RATE = 50.0  # [Hz]
 NODES = ("sim", "policy_node", "chunk_scheduler", "recorder", "teleop")
@@ -52,9 +53,12 @@ def drifting_policy(contract_file: Path, policy_file: Path, folder: Path) -> Pat
 
 
 class Operator:
-    """Starts `bcros launch`, watches the controller, and holds the joystick: 50 readings a second while plugged in."""
+    """Starts `bcros launch`, watches the controller, and holds the joystick: 50 readings a second while plugged in.
 
-    def __init__(self, folder: Path, launch: str, **arguments: str) -> None:
+    nodes: that the launch file starts. arguments: of the launch file.
+    """
+
+    def __init__(self, folder: Path, launch: str, nodes: tuple[str, ...] = NODES, **arguments: str) -> None:
         command = ["bcros", "launch", launch, *(f"{key}:={value}" for key, value in arguments.items())]
         self._log = folder / "launch.log"
         self.process = subprocess.Popen(
@@ -70,6 +74,7 @@ class Operator:
         self.states: list[ControllerState] = []
         self.chunks: list[ActionChunk] = []
         self.plugged = True
+        self._nodes = nodes
         self._listens = arguments.get("device") == "joy"
         self._axes, self._buttons = [0.0] * 5, [0] * 9
         self._joy = self.node.create_publisher(Joy, "joy", qos.stream_out(_JOY_RATE))
@@ -89,15 +94,21 @@ class Operator:
         return int(self.modes[-1].mode) if self.modes else -1
 
     def wait_until_active(self) -> None:
-        for name in NODES:
+        for name in self._nodes:
             self.until(partial(self.is_active, name))
         self.until(lambda: bool(self.states) and bool(self.modes))
         if self._listens:
             self.until(lambda: self._joy.get_subscription_count() > 0)
 
     def is_active(self, name: str) -> bool:
-        state = self.call(GetState, f"{name}/get_state").current_state.id
-        return bool(state == State.PRIMARY_STATE_ACTIVE)
+        """Whether the node says so. No answer counts as no: a killed node of that name is seen until its lease ends."""
+        client = self._client(GetState, f"{name}/get_state")
+        self.until(client.service_is_ready)
+        future = client.call_async(GetState.Request())
+        deadline = time.monotonic() + ANSWER
+        while not future.done() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+        return bool(future.done() and future.result().current_state.id == State.PRIMARY_STATE_ACTIVE)
 
     def press(self, *buttons: int, **axes: float) -> None:
         """Hold exactly these buttons from now on; axes by index, as a0=..., a1=..."""
@@ -112,11 +123,16 @@ class Operator:
         self.press()
 
     def call(self, kind: Any, name: str, **fields: Any) -> Any:
-        client = self._clients.setdefault(name, self.node.create_client(kind, name))
+        client = self._client(kind, name)
         self.until(client.service_is_ready)
         future = client.call_async(kind.Request(**fields))
         self.until(future.done)
         return future.result()
+
+    def _client(self, kind: Any, name: str) -> Any:
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        return self._clients[name]
 
     def hold(self) -> None:
         """Bring the robot to HOLD from wherever it is."""
