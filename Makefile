@@ -59,7 +59,7 @@ bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)
 
 fuzz: setup
-	@$(ENV); BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) python -m pytest -q src/bc_core/test/bags/test_fuzz.py
+	@$(ENV); BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) python -m pytest -q src/bc_core/test/bags/test_fuzz.py src/bc_core/test/bags/test_repair.py
 
 bench-record: setup
 	@$(ENV); exec python -m benchmarks.record

@@ -125,7 +125,7 @@ class EpisodeRecorder(BcLifecycleNode):
             except RecordingError as error:
                 self._report_end(error)
         for topic, messages in self._topics.newly_lost().items():
-            recording.count_lost(topic, messages)
+            recording.count_lost(topic, messages, self._now_ns())
             self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
         self._answer_tick(recording)
 
