@@ -140,6 +140,11 @@ class EpisodeRecording:
             self._noted.add(irregularity)
             self._writer.note(f"{irregularity} (at {now_ns / NANOSECONDS:.3f} s)")
 
+    @property
+    def required(self) -> list[str]:
+        """Topics without which no episode starts."""
+        return [stream.name for stream in self.streams.values() if stream.required]
+
     def absent(self, now_ns: int) -> list[RecordedStream]:
         """Required streams that do not come."""
         return [stream for stream in self.streams.values() if stream.required and not stream.is_alive(now_ns)]

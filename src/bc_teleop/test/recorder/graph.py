@@ -31,6 +31,14 @@ TYPES = {
     "command/human": (ActionChunk, qos.COMMAND),
     "controller/mode": (ControlMode, qos.RECORD_LATCHED),
 }
+SIZE = 96  # pixels of the contract's camera
+JOINTS = [*(f"panda_joint{number}" for number in range(1, 8)), "panda_gripper"]
+CONTENT: dict[str, dict[str, Any]] = {  # what the contract asks for, and bare messages lack
+    "joint_states": {"name": JOINTS, "position": [0.1] * 8},
+    "camera/image_raw": {
+        "height": SIZE, "width": SIZE, "step": 3 * SIZE, "encoding": "rgb8", "data": bytes(3 * SIZE * SIZE)
+    },
+}  # fmt: skip
 PERIODS = {"joint_states": 5 * MS, "controller/state": 10 * MS, "object/odometry": 10 * MS, "camera/image_raw": 50 * MS}
 
 
@@ -88,7 +96,7 @@ class Graph:
         return self.call(self.stop_client, StopEpisode.Request(outcome=outcome, **fields))
 
     def send(self, topic: str, stamp_ns: int, **fields: Any) -> None:
-        msg = TYPES[topic][0](**fields)
+        msg = TYPES[topic][0](**CONTENT.get(topic, {}) | fields)
         msg.header.stamp = to_stamp(stamp_ns)
         self.publishers[topic].publish(msg)
         self.sent += 1

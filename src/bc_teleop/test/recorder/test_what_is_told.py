@@ -95,6 +95,29 @@ def test_a_topic_of_another_type_is_named(make: Callable[..., Graph], domain: in
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_camera_of_another_size_is_refused_and_one_that_changes_its_size_is_told(
+    make: Callable[..., Graph], tmp_path: Path
+) -> None:
+    lockstep = begin(make(lockstep=True, use_sim_time=True, start_timeout=0.1))
+    small = {"height": 48, "width": 48, "step": 144, "data": bytes(48 * 48 * 3)}
+    wanted = "camera/image_raw sends 48x48 pixels, the contract says 96x96: set the camera"
+    lockstep.observe(START, skip=("camera/image_raw",))
+    lockstep.send("camera/image_raw", START, **small)
+    lockstep.finish_tick(START)
+    assert wanted in lockstep.start().message
+    assert list(tmp_path.iterdir()) == []
+    lockstep.observe(START + TICK)
+    lockstep.finish_tick(START + TICK)
+    assert lockstep.start().success
+    lockstep.observe(START + 2 * TICK, skip=("camera/image_raw",))
+    lockstep.send("camera/image_raw", START + 2 * TICK, **small)
+    lockstep.finish_tick(START + 2 * TICK)
+    lockstep.spin_until(lambda: any(wanted in text for status in lockstep.statuses for text in status.warnings))
+    (note,) = open_episode(lockstep.stop().path).info["irregularities"]
+    assert note.startswith("observation 'camera': " + wanted)
+    assert note.endswith("(at 10.100 s)")
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
