@@ -101,7 +101,7 @@ def test_an_overflow_is_counted(lockstep: Graph) -> None:
     lockstep.observe(START)
     lockstep.finish_tick(START)
     for index in range(1, qos.record(200.0).depth + 301):
-        lockstep.send("joint_states", START + index * 5 * MS)
+        lockstep.send("joint_states", START + index * MS // 10)
     stopped = lockstep.stop()
     assert stopped.lost >= 300
     account = open_episode(stopped.path).info["topics"]["joint_states"]
