@@ -1,6 +1,6 @@
 # make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
 #      bench-dagger [QUICK=1]
-#      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [EXAMPLES=N] | clean
+#      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ help:
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
-	@echo "make fuzz            bags of changed, cut and invented bytes, EXAMPLES=10000 of each kind"
+	@echo "make fuzz            bags of changed, cut and invented bytes, for MINUTES=10"
 	@echo "make setup           install what is missing into the checkout and build it"
 	@echo "make format          format all sources"
 	@echo "make clean           remove build, install, log and out (keeps .venv)"
@@ -59,7 +59,9 @@ bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)
 
 fuzz: setup
-	@$(ENV); BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) python -m pytest -q src/bc_core/test/bags/test_fuzz.py
+	@$(ENV); export BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000); python -m pytest -q src/bc_core/test/bags/test_repair.py; \
+	  end=$$((SECONDS + 60 * $(or $(MINUTES),10))); \
+	  while [ $$SECONDS -lt $$end ]; do python -m pytest -q src/bc_core/test/bags/test_fuzz.py; done
 
 bench-record: setup
 	@$(ENV); exec python -m benchmarks.record

@@ -34,6 +34,7 @@ class Cell(Node):
         self.starve_at = -1
         self.stop_at = -1
         self.recorder_ends_at = -1
+        self.operator_ends: EpisodeOutcome | None = None  # together with the recorder
         self.refuse_start = ""
         self.calls: list[tuple[str, int]] = []
         self.metadata: dict[str, Any] = {}
@@ -43,6 +44,7 @@ class Cell(Node):
         self.task = self.create_publisher(TaskState, "task/state", qos.STATE)
         self.modes = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
         self.status = self.create_publisher(EpisodeStatus, "episode/status", qos.STATE)
+        self.ends = self.create_publisher(EpisodeOutcome, "episode/outcome", qos.EVENT)
         self.create_subscription(TickDone, "sim/tick_done", self.on_tick_done, qos.EVENT)
         self.create_service(ResetScene, "sim/reset", self.on_reset)
         self.create_service(StartEpisode, "episode/start", self.on_start)
@@ -74,6 +76,9 @@ class Cell(Node):
         if elapsed == self.recorder_ends_at:
             message = EpisodeStatus(state=EpisodeStatus.IDLE, episode=self.episode, path="/bags/x", message="disk full")
             self.status.publish(message)
+            if self.operator_ends is not None:
+                self.operator_ends.episode = self.episode
+                self.ends.publish(self.operator_ends)
         self.publish_task()
 
     @property
@@ -206,6 +211,21 @@ def test_a_recorder_that_ends_by_itself_ends_the_run(cell: Cell) -> None:
     with pytest.raises(BcError, match="the recorder ended '/bags/x' by itself: disk full"):
         manager.run_episode(8, "policy", {}, is_policy=False)
     manager.close()
+
+
+@pytest.mark.parametrize("cell", [False], indirect=True)
+@pytest.mark.parametrize(
+    ("outcome", "word"), [(EpisodeOutcome.FAILURE, "failure"), (EpisodeOutcome.ABORTED, "aborted")]
+)
+def test_what_the_operator_ends_is_not_stopped_again(cell: Cell, outcome: int, word: str) -> None:
+    cell.recorder_ends_at, cell.length = 50, 10_000
+    cell.operator_ends = EpisodeOutcome(outcome=outcome, reason="operator")
+    manager = manager_of(cell)
+    manager.wait_for_nodes([f"{NAMESPACE}/cell"])
+    verdict = manager.run_episode(8, "me", {}, is_policy=False)
+    manager.close()
+    assert (verdict.outcome, verdict.reason, verdict.by_operator) == (word, "operator", True)
+    assert [name for name, _ in cell.calls] == ["reset", "start"]
 
 
 @pytest.mark.parametrize("cell", [True], indirect=True)

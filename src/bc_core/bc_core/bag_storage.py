@@ -1,28 +1,24 @@
-"""An MCAP bag that survives a crash and a full disk: rosbags' writer with checkpoints.
+"""An MCAP bag that survives a crash and a full disk: a writer with checkpoints.
 
-rosbags holds up to 1 MiB of messages in memory and writes its index at the end; a recorder that is killed would lose
+The writer holds up to 1 MiB of messages in memory and writes its index at the end; a recorder that is killed would lose
 both. `checkpoint()` puts everything received so far on disk as a whole chunk; `roll_back()` undoes what was written
 since, when the disk had no room for all of it, so that the file can still be closed properly.
 """
 
 import errno
 import os
-from collections import defaultdict
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from zlib import crc32
 
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
-from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2.enums import CompressionFormat
-from rosbags.rosbag2.storage_mcap import McapWriter, PendingChunk
 
+from bc_core.mcap_writer import ChunkedMcapWriter, ChunkedWriter
 from bc_core.message_types import definition
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of the system that mean: nothing more can be written here."""
-_CHECKSUM_OFFSET = 9 + 24  # in a chunk record: after opcode, length, first and last time, size
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,12 @@ class BagStorage:
 
     def __init__(self, path: Path, compression: str = "none") -> None:
         self.path = path
-        self._writer = Writer(path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        self._writer = ChunkedWriter(path, version=ChunkedWriter.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
         if compression == "zstd":
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
-        assert isinstance(self._writer.storage, McapWriter)
+        assert isinstance(self._writer.storage, ChunkedMcapWriter)
         self._mcap = self._writer.storage
-        self._close_chunk = self._mcap.close_chunk
-        self._mcap.close_chunk = self._close_chunk_with_checksum  # type: ignore[method-assign]
         self._connections: dict[str, Connection] = {}
         self._checkpoint = self._mark()
 
@@ -73,7 +67,7 @@ class BagStorage:
         )
 
     def write(self, topic: str, received_ns: int, data: bytes | memoryview) -> None:
-        """Append one serialized (CDR) message."""
+        """Append one serialized (CDR) message; `data` must not change any more."""
         self._writer.write(self._connections[topic], received_ns, data)
 
     def checkpoint(self) -> None:
@@ -97,11 +91,9 @@ class BagStorage:
             writer.counts[connection.id] = mcap.channel_stats[connection.id] = count
         self._abandon_buffer()
         os.truncate(mcap.path, kept.bytes)
-        # neither truncating nor only appending: the checksum of a chunk is written back into it
-        mcap.bio = os.fdopen(os.open(mcap.path, os.O_WRONLY), "wb")
-        mcap.bio.seek(0, os.SEEK_END)
+        mcap.bio = mcap.path.open("ab")
         del mcap.chunks[kept.chunks :]
-        mcap.chunk = PendingChunk(2**63 - 1, 0, BytesIO(), defaultdict(list))
+        mcap.begin_chunk()
         mcap.message_start_time = writer.min_timestamp = kept.first_ns
         mcap.message_end_time = writer.max_timestamp = kept.last_ns
         return dropped
@@ -115,15 +107,6 @@ class BagStorage:
     def abandon(self) -> None:
         """Let go of the file as it is: without index, readable up to the last checkpoint."""
         self._abandon_buffer()
-
-    def _close_chunk_with_checksum(self) -> None:
-        """rosbags leaves the field empty; without it, bytes that changed on the disk may still decompress."""
-        checksum, start = crc32(self._mcap.chunk.bio.getbuffer()), self._mcap.bio.tell()
-        self._close_chunk()
-        end = self._mcap.bio.tell()
-        self._mcap.bio.seek(start + _CHECKSUM_OFFSET)
-        self._mcap.bio.write(checksum.to_bytes(4, "little"))
-        self._mcap.bio.seek(end)
 
     def _mark(self) -> _Checkpoint:
         writer = self._writer

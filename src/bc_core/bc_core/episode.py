@@ -108,7 +108,8 @@ class Episode:
     def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
         """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing.
 
-        Of a damaged bag only messages that can be decoded: the others count as lost.
+        Of a damaged bag only messages that a chunk's checksum vouches for, or that can be decoded: the others count as
+        lost.
         """
         wanted = {t.recorded_name: t for t in self.topics.values() if topics is None or t.name in topics}
         if self._indices:
@@ -133,10 +134,10 @@ class Episode:
     def _salvaged(self, wanted: dict[str, Topic]) -> Iterator[tuple[str, int, bytes]]:
         for file in self._files:
             found = mcap_salvage.Salvage()
-            for channel_id, received_ns, data in mcap_salvage.salvage_messages(file, found):
-                channel = found.channels.get(channel_id)
-                if channel is not None and channel.topic in wanted and is_message(channel, data):
-                    yield channel.topic, received_ns, data
+            for channel_id, received_ns, data in mcap_salvage.salvage_messages(file, found, is_message):
+                topic = found.channels[channel_id].topic
+                if topic in wanted:
+                    yield topic, received_ns, data
 
 
 def is_message(channel: Channel, data: bytes) -> bool:

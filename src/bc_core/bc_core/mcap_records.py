@@ -102,6 +102,11 @@ def open_chunk(content: bytes) -> tuple[bytes, bool]:
     return inner, intact
 
 
+def has_checksum(content: bytes) -> bool:
+    """Whether a chunk's content says what its records add up to: an intact one is then as it was written."""
+    return bool(_CHUNK_HEAD.unpack_from(content)[3])
+
+
 def message(content: bytes) -> tuple[int, int, bytes]:
     """Channel id, log time [ns] and data of a message record. MalformedRecordError: it is too short."""
     if len(content) < _MESSAGE_HEAD.size:

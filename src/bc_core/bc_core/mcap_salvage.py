@@ -19,6 +19,7 @@ from bc_core.mcap_records import (
     Channel,
     ChannelTable,
     MalformedRecordError,
+    has_checksum,
     message,
     open_chunk,
     records,
@@ -42,22 +43,24 @@ class Salvage:
 def survey(path: Path, accept: Callable[[Channel, bytes], bool]) -> Salvage:
     """Channels and the number of whole, accepted messages in a file, damaged or not. BcError: not an MCAP file at all.
 
-    accept: whether a message's data are what its channel says; a whole record may still hold garbage.
+    accept: as salvage_messages.
     """
     found = Salvage(total_bytes=path.stat().st_size)
-    for channel_id, time_ns, data in salvage_messages(path, found):
-        if channel_id not in found.channels or not accept(found.channels[channel_id], data):
-            continue
+    for channel_id, time_ns, _ in salvage_messages(path, found, accept):
         found.first_ns = min(found.first_ns or time_ns, time_ns)
         found.last_ns = max(found.last_ns, time_ns)
         found.counts[channel_id] = found.counts.get(channel_id, 0) + 1
     return found
 
 
-def salvage_messages(path: Path, found: Salvage) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (channel id, log time [ns], data) of every whole message; within a chunk in order of time.
+def salvage_messages(
+    path: Path, found: Salvage, accept: Callable[[Channel, bytes], bool]
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (channel id, log time [ns], data) of every whole message of a known channel; in a chunk in order of time.
 
-    Fills found.channels, .whole_bytes, .broken_chunks and .complete on the way.
+    accept: whether a message's data are what its channel says. Asked where no checksum vouches for them: a whole record
+    at the end of a damaged file may hold garbage. Fills found.channels, .whole_bytes, .broken_chunks and .complete on
+    the way.
     """
     if path.stat().st_size < len(MAGIC):
         raise BcError(f"{path} is no MCAP file: it holds {path.stat().st_size} bytes")
@@ -68,20 +71,28 @@ def salvage_messages(path: Path, found: Salvage) -> Iterator[tuple[int, int, byt
         found.channels = table.channels
         found.whole_bytes = len(MAGIC)
         try:
-            yield from _whole_messages(content, table, found)
+            for item, is_proven in _whole_messages(content, table, found):
+                channel = table.channels.get(item[0])
+                if channel is not None and (is_proven or accept(channel, item[2])):
+                    yield item
         except MalformedRecordError:
             found.complete = False
 
 
-def _whole_messages(content: mmap.mmap, table: ChannelTable, found: Salvage) -> Iterator[tuple[int, int, bytes]]:
+def _whole_messages(
+    content: mmap.mmap, table: ChannelTable, found: Salvage
+) -> Iterator[tuple[tuple[int, int, bytes], bool]]:
+    """Messages, each with whether a checksum says that it is as it was written."""
     for opcode, start, end in records(content, len(MAGIC)):
         whole = end <= len(content)
         if opcode == CHUNK:
-            inner, intact = open_chunk(content[start:end])
-            yield from _chunk_messages(inner, table)
+            chunk = content[start:end]
+            inner, intact = open_chunk(chunk)
+            is_proven = intact and has_checksum(chunk)
+            yield from ((item, is_proven) for item in _chunk_messages(inner, table))
             found.broken_chunks += whole and not intact
         elif whole and opcode == MESSAGE:
-            yield message(content[start:end])
+            yield message(content[start:end]), False
         elif whole:
             table.take(opcode, content[start:end])
         if not whole:

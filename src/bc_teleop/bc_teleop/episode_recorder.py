@@ -21,6 +21,7 @@ from bc_nodes.convert import to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
+from bc_teleop.content_check import ContentCheck
 from bc_teleop.episode_request import EpisodeRequest
 from bc_teleop.provenance import provenance
 from bc_teleop.raw_topics import Arrival, RawTopics
@@ -81,7 +82,7 @@ class EpisodeRecorder(BcLifecycleNode):
         )
         self._lockstep, self._simulated = self.value("lockstep"), self.value("use_sim_time")
         recording = EpisodeRecording(contract, settings)
-        self._topics = RawTopics(self)
+        self._topics, self._contents = RawTopics(self), ContentCheck(contract)
         for stream in recording.streams.values():
             if stream.name != OUTCOME_TOPIC:  # this node's own: written, not listened to
                 profile = qos.RECORD_LATCHED if stream.latched else qos.record(stream.nominal_hz)
@@ -120,12 +121,14 @@ class EpisodeRecorder(BcLifecycleNode):
         for arrival in self._topics.take_all(TAKE_SECONDS):
             if self._lockstep:
                 self._follow_time(recording.streams[arrival.topic], arrival.data)
+            received_ns = self._reception_ns(arrival)
+            self._contents.look(arrival.topic, received_ns, arrival.data)
             try:
-                recording.receive(arrival.topic, self._reception_ns(arrival), arrival.data)
+                recording.receive(arrival.topic, received_ns, arrival.data)
             except RecordingError as error:
                 self._report_end(error)
         for topic, messages in self._topics.newly_lost().items():
-            recording.count_lost(topic, messages)
+            recording.count_lost(topic, messages, self._now_ns())
             self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
         self._answer_tick(recording)
 
@@ -189,7 +192,7 @@ class EpisodeRecorder(BcLifecycleNode):
             return []
         observed = [stream.name for stream in recording.streams.values() if stream.is_periodic]
         graph = [f"'{topic}' has more than one publisher: stop all but one" for topic in self._topics.crowded(observed)]
-        graph += self._topics.mistyped(observed)
+        graph += self._topics.mistyped(observed) + self._contents.faults(recording.streams)
         for text in graph:
             recording.note(text, self._now_ns())
         return recording.warnings(self._now_ns()) + graph
@@ -201,14 +204,14 @@ class EpisodeRecorder(BcLifecycleNode):
         if recording is None or not self.active:
             response.message = "the recorder is not active: activate node 'recorder' first"
             return response
-        self._pump_until(
-            lambda: not (recording.absent(self._now_ns()) or self._topics.unmatched()), self.value("start_timeout")
-        )
+        self._pump_until(lambda: self._is_ready(recording), self.value("start_timeout"))
         if unmatched := self._topics.unmatched():
             self.get_logger().warning(f"not connected yet, its first messages may be missed: {', '.join(unmatched)}")
         wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
         self._topics.begin()
         try:
+            if faults := self._contents.faults(recording.required):
+                raise BcError("; ".join(faults))
             path = recording.start(wanted, self._now_ns())
         except BcError as error:
             absent = [stream.name for stream in recording.absent(self._now_ns())]
@@ -219,6 +222,11 @@ class EpisodeRecorder(BcLifecycleNode):
         self.get_logger().info(f"recording {path}")
         self._publish_status()
         return response
+
+    def _is_ready(self, recording: EpisodeRecording) -> bool:
+        """Do all required streams come, as the contract says, from publishers that are connected?"""
+        missing = recording.absent(self._now_ns()) or self._topics.unmatched()
+        return not (missing or self._contents.faults(recording.required))
 
     def _on_stop(self, request: StopEpisode.Request, response: StopEpisode.Response) -> StopEpisode.Response:
         recording = self._recording

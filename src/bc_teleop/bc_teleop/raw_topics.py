@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.event_handler import EventHandler, QoSMessageLostInfo, SubscriptionEventCallbacks
+from rclpy.event_handler import QoSSubscriptionEventType, SubscriptionEventCallbacks
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -24,13 +25,16 @@ class Arrival(NamedTuple):
 
 
 class PolledGroup(CallbackGroup):
-    """Subscriptions that the executor leaves alone: whoever made them asks them for data. Their events it does see."""
+    """Subscriptions that the executor leaves alone: whoever made them asks them for data, and for their events.
+
+    With Fast DDS an executor that waits for an event of a subscription is woken by every message of it.
+    """
 
     def can_execute(self, entity: Any) -> bool:
-        return isinstance(entity, EventHandler)
+        return False
 
     def beginning_execution(self, entity: Any) -> bool:
-        return isinstance(entity, EventHandler)
+        return False
 
     def ending_execution(self, entity: Any) -> None:
         """Nothing begins, nothing ends."""
@@ -51,6 +55,7 @@ class RawTopics:
         self._profiles: dict[str, QoSProfile] = {}
         self._audits: dict[str, SequenceAudit] = {}
         self._losses: dict[str, LossAccount] = {}
+        self._loss_events: dict[str, Any] = {}
         self.backlog = False
 
     @property
@@ -97,6 +102,11 @@ class RawTopics:
 
     def newly_lost(self) -> dict[str, int]:
         """Messages per topic that are known by now to have been lost, and were not told before."""
+        for topic, event in self._loss_events.items():
+            with event:
+                info = event.take_event()
+            if info is not None:
+                self._losses[topic].add_event(info.total_count_change)
         news = {topic: losses.news() for topic, losses in self._losses.items()}
         return {topic: lost for topic, lost in news.items() if lost}
 
@@ -144,20 +154,21 @@ class RawTopics:
         return weakened
 
     def _subscribe(self, topic: str, message_class: type[Any], profile: QoSProfile) -> None:
-        losses = self._losses.setdefault(topic, LossAccount())
-
-        def on_lost(info: QoSMessageLostInfo) -> None:
-            losses.add_event(info.total_count_change)
-
-        self._subscriptions[topic] = self._node.create_subscription(
+        self._losses.setdefault(topic, LossAccount())
+        subscription = self._node.create_subscription(
             message_class,
             topic,
             lambda data: None,  # never called: see PolledGroup
             profile,
             raw=True,
             callback_group=self._group,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=on_lost, use_default_callbacks=False),
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
+        with subscription.handle:
+            self._loss_events[topic] = rclpy_implementation.EventHandle(
+                subscription.handle, QoSSubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
+            )
+        self._subscriptions[topic] = subscription
         self._profiles[topic] = profile
         self._audits[topic] = SequenceAudit()
 

@@ -23,6 +23,8 @@ from bc_teleop.episode_request import EpisodeRequest
 from bc_teleop.recorded_stream import RecordedStream, recorded_streams
 
 OUTCOME_TOPIC = "episode/outcome"
+_LOST = "are lost by now: relieve the machine, or let its publisher keep more (docs/recording.md)"
+_LOSS_TOLD_NS = 5 * NANOSECONDS  # a loss is a warning for so long
 _RIVALS = 100  # recorders that may take a number away before this one gives up
 
 
@@ -77,6 +79,7 @@ class EpisodeRecording:
         self._request = EpisodeRequest()
         self._started_ns = 0
         self._noted: set[str] = set()
+        self._lost_ns: dict[str, int] = {}  # when a topic's newest loss was counted
 
     @property
     def is_recording(self) -> bool:
@@ -124,10 +127,11 @@ class EpisodeRecording:
             with self._kept_on_failure() as writer:
                 writer.write(name, received_ns, data)
 
-    def count_lost(self, name: str, messages: int) -> None:
+    def count_lost(self, name: str, messages: int, now_ns: int) -> None:
         """Messages will never arrive."""
         if self._writer is not None and not (self.streams[name].is_periodic and self.is_paused):
             self._writer.count_lost(name, messages)
+            self._lost_ns[name] = now_ns
             self.message = f"{messages} messages on '{name}' were lost before they reached the recorder"
 
     def note(self, irregularity: str, now_ns: int) -> None:
@@ -135,6 +139,11 @@ class EpisodeRecording:
         if self._writer is not None and irregularity not in self._noted:
             self._noted.add(irregularity)
             self._writer.note(f"{irregularity} (at {now_ns / NANOSECONDS:.3f} s)")
+
+    @property
+    def required(self) -> list[str]:
+        """Topics without which no episode starts."""
+        return [stream.name for stream in self.streams.values() if stream.required]
 
     def absent(self, now_ns: int) -> list[RecordedStream]:
         """Required streams that do not come."""
@@ -147,8 +156,10 @@ class EpisodeRecording:
         return [stream for stream in self.streams.values() if stream.required and not stream.is_complete(tick_ns)]
 
     def warnings(self, now_ns: int) -> list[str]:
-        """What is wrong with the streams at this moment."""
-        return [text for stream in self.streams.values() if (text := stream.warning(now_ns))]
+        """What is wrong with the streams at this moment, and what this episode lost in the last seconds."""
+        recent = [name for name, when_ns in self._lost_ns.items() if now_ns - when_ns < _LOSS_TOLD_NS]
+        lost = [f"{self.account['topics'][name]['lost']} messages on '{name}' {_LOST}" for name in recent]
+        return lost + [text for stream in self.streams.values() if (text := stream.warning(now_ns))]
 
     def start(self, request: EpisodeRequest, now_ns: int) -> Path:
         """Begin an episode. BcError: one is under way, a required stream is absent, no room, bad metadata."""
@@ -163,6 +174,7 @@ class EpisodeRecording:
         writer = self._new_writer(request, now_ns)
         self._writer = self._last = writer
         self._request, self._started_ns, self.message = request, now_ns, ""
+        self._noted, self._lost_ns = set(), {}
         with self._kept_on_failure():
             for stream in self.streams.values():
                 if stream.latched and stream.newest:  # what was true before the start is true at the start
@@ -215,7 +227,7 @@ class EpisodeRecording:
             raise BcError(f"unknown outcome '{outcome}': use one of {', '.join(OUTCOMES)}")
         writer = self._writer
         if discard:
-            self._writer = self._last = None
+            self._writer, self._last, self._lost_ns = None, None, {}
             writer.discard()
             self.message = f"{writer.path.name} was discarded"
             return Ended(None, 0, 0)

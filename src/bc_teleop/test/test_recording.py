@@ -126,10 +126,13 @@ def test_ticks_are_complete_when_all_that_was_due_is_written(recording: EpisodeR
 
 
 def test_losses_are_in_the_account(recording: EpisodeRecording) -> None:
-    recording.count_lost("joint_states", 99)  # before the episode: not of it
+    recording.count_lost("joint_states", 99, NOW)  # before the episode: not of it
     path = recording.start(EpisodeRequest(), NOW)
-    recording.count_lost("joint_states", 4)
+    recording.count_lost("joint_states", 4, NOW)
     assert "4 messages on 'joint_states' were lost" in recording.message
+    (warning,) = recording.warnings(NOW)
+    assert "4 messages on 'joint_states' are lost by now: relieve the machine" in warning
+    assert not any("lost" in text for text in recording.warnings(NOW + 5000 * MS))
     assert recording.stop("success", "", NOW).lost == 4
     assert open_episode(path).lost["joint_states"] == 4
 
@@ -186,7 +189,7 @@ def test_a_pause_leaves_out_observations_and_nothing_else(recording: EpisodeReco
     for step in range(20):
         feed(recording, NOW + (20 + step) * MS)
     recording.receive("controller/ack", NOW + 40 * MS, raw(NOW + 40 * MS))
-    recording.count_lost("joint_states", 5)
+    recording.count_lost("joint_states", 5, NOW + 40 * MS)
     recording.resume(NOW + 60 * MS)
     feed(recording, NOW + 65 * MS)
     assert recording.seconds(NOW + 70 * MS) == pytest.approx(0.02)

@@ -17,6 +17,7 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
 from bc_msgs.msg import ControlMode, EpisodeOutcome, EpisodeStatus, TaskState, TickDone
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
@@ -24,17 +25,22 @@ from bc_nodes import qos
 
 SERVICE_SECONDS = 20.0  # the recorder's stop closes and indexes a bag
 SILENCE_SECONDS = 20.0  # without a task state the simulation counts as stuck
+OUTCOME_SECONDS = 1.0  # between the recorder's status and its outcome, on two topics
 SETTLE_SECONDS = 1.0  # nodes that are active may still be discovering each other's topics
 START_SECONDS = 90.0  # until every node is up: the policy is loaded and warmed up in this time
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an episode ended. outcome: "success" or "failure"; seconds: of the task's time."""
+    """How an episode ended. outcome: "success", "failure", or "aborted" where the operator discarded it.
+
+    seconds: of the task's time. by_operator: with a button; the recorder has closed the bag already.
+    """
 
     outcome: str
     reason: str
     seconds: float
+    by_operator: bool = False
 
 
 class EpisodeManager:
@@ -61,10 +67,12 @@ class EpisodeManager:
         self._task_seen = 0.0
         self._mode: ControlMode | None = None
         self._recorder: EpisodeStatus | None = None
+        self._outcome: EpisodeOutcome | None = None
         self._tick_done = self.node.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
         self.node.create_subscription(TaskState, "task/state", self._on_task, qos.SENSOR_IN_ALL)
         self.node.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
         self.node.create_subscription(EpisodeStatus, "episode/status", self._on_recorder, qos.STATE)
+        self.node.create_subscription(EpisodeOutcome, "episode/outcome", self._on_outcome, qos.EVENT)
         self._reset = self.node.create_client(ResetScene, "sim/reset")
         self._start = self.node.create_client(StartEpisode, "episode/start")
         self._stop = self.node.create_client(StopEpisode, "episode/stop")
@@ -110,7 +118,7 @@ class EpisodeManager:
         request = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
         request.metadata = json.dumps(dict(metadata))
         started = self._accepted(self._start, request, "episode/start")
-        self._recorder = None
+        self._recorder = self._outcome = None
         if is_policy:
             self._request_mode(ChangeMode.Request.RESUME, "episode begins")
         self._release()
@@ -119,8 +127,9 @@ class EpisodeManager:
         except BcError:
             self._abandon()
             raise
-        outcome = EpisodeOutcome.SUCCESS if verdict.outcome == "success" else EpisodeOutcome.FAILURE
-        self._accepted(self._stop, StopEpisode.Request(outcome=outcome, reason=verdict.reason), "episode/stop")
+        if not verdict.by_operator:
+            outcome = EpisodeOutcome.SUCCESS if verdict.outcome == "success" else EpisodeOutcome.FAILURE
+            self._accepted(self._stop, StopEpisode.Request(outcome=outcome, reason=verdict.reason), "episode/stop")
         if is_policy:
             self._settle()
         return verdict
@@ -131,7 +140,11 @@ class EpisodeManager:
         while True:
             self._spin()
             task, recorder, mode = self._task, self._recorder, self._mode
+            if ended := self._ended(episode):
+                return Verdict(OUTCOMES[ended.outcome], ended.reason, task.elapsed if task else 0.0, by_operator=True)
             if recorder and recorder.state == EpisodeStatus.IDLE and recorder.episode == episode:
+                if self._comes(lambda: self._ended(episode) is not None, OUTCOME_SECONDS):
+                    continue  # somebody has ended it, and not the recorder
                 raise BcError(f"the recorder ended '{recorder.path}' by itself: {recorder.message or 'see its log'}")
             if mode and mode.mode == ControlMode.STOPPED:
                 return Verdict("failure", f"controller stopped: {mode.reason}", task.elapsed if task else 0.0)
@@ -144,6 +157,10 @@ class EpisodeManager:
                 self._request_mode(ChangeMode.Request.RESUME, "after starvation")
             if time.monotonic() - self._task_seen > SILENCE_SECONDS:
                 raise BcError(f"no 'task/state' for {SILENCE_SECONDS:.0f} s: the simulation is stuck, see its log")
+
+    def _ended(self, episode: str) -> EpisodeOutcome | None:
+        """What the recorder told of an episode that is over, whoever ended it."""
+        return self._outcome if self._outcome is not None and self._outcome.episode == episode else None
 
     def _settle(self) -> None:
         """After a policy's episode: nobody commands any more."""
@@ -204,6 +221,9 @@ class EpisodeManager:
     def _on_mode(self, message: ControlMode) -> None:
         self._mode = message
 
+    def _on_outcome(self, message: EpisodeOutcome) -> None:
+        self._outcome = message
+
     def _on_recorder(self, message: EpisodeStatus) -> None:
         self._recorder = message
 
@@ -214,11 +234,17 @@ class EpisodeManager:
         self._executor.spin_once(timeout_sec=0.05)
 
     def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        if not self._comes(condition, seconds):
+            raise BcError(f"waited {seconds:.0f} s in vain for {what}: see the logs of the nodes")
+
+    def _comes(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition; False: it does not hold in time."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise BcError(f"waited {seconds:.0f} s in vain for {what}: see the logs of the nodes")
+                return False
             self._spin()
+        return True
 
     def _call(self, client: Any, request: Any) -> Any:
         self._until(client.service_is_ready, SERVICE_SECONDS, f"service '{client.srv_name}'")

@@ -65,6 +65,8 @@ def _run_missing(session: Session, seeds: Sequence[int], progress: EpisodeProgre
     with _running(session, progress) as manager:
         for seed in seeds:
             verdict = manager.run_episode(seed, session.operator, session.metadata, session.is_policy)
+            while verdict.outcome not in records.JUDGED:  # the operator threw it away: the same scene once more
+                verdict = manager.run_episode(seed, session.operator, session.metadata, session.is_policy)
             progress.add(seed, verdict.outcome, verdict.reason, verdict.seconds)
 
 

@@ -33,8 +33,9 @@ class StreamMeasure:
     """One observation topic. rate [Hz]: by the median distance of stamps. jitter [s]: p99 of the deviation from it.
 
     longest_gap [s] between stamps, and from the last to the end; gap_limit [s]: what the contract allows. latency [s]:
-    p99 of reception less stamp. backward: stamps that went back. repeated: messages whose content equals the one
-    before; frozen [s]: the longest stretch of such. camera: it holds images.
+    p99 of reception less stamp. age [s]: p99 of tick less newest stamp, over the grid's ticks. backward: stamps that
+    went back. repeated: messages whose content equals the one before; frozen [s]: the longest stretch of such. camera:
+    it holds images.
     """
 
     count: int
@@ -46,6 +47,7 @@ class StreamMeasure:
     backward: int
     repeated: int
     frozen: float
+    age: float = 0.0
     gap_limit: float = float("inf")
     camera: bool = False
 
@@ -145,7 +147,10 @@ def _streams(episode: Episode, contract: Contract) -> dict[str, StreamMeasure]:
         stamps[message.topic].append(stamp)
         latencies[message.topic].append(message.received_ns - stamp)
         sums[message.topic].append(crc32(message.data[AFTER_STAMP:]))
+    begin = max((times[0] for times in stamps.values() if times), default=0)
     end = max((times[-1] for times in stamps.values() if times), default=0)
+    first, last = contract.grid.ceil(begin), contract.grid.floor(end)
+    ticks = np.array([contract.grid.time(tick) for tick in range(first, last + 1)], dtype=np.int64)
     found = {}
     for observation in contract.observations.values():
         topic = observation.topic
@@ -154,6 +159,7 @@ def _streams(episode: Episode, contract: Contract) -> dict[str, StreamMeasure]:
         found[topic] = replace(
             stream,
             longest_gap=max(stream.longest_gap, tail),
+            age=_age(stamps[topic], ticks),
             gap_limit=max(observation.max_age, _SILENT_PERIODS / observation.rate),
             camera=observation.is_image,
         )
@@ -177,6 +183,14 @@ def _stream(nominal_hz: float, stamps: list[int], latencies: list[int], sums: li
         repeated=int(same.sum()),
         frozen=_longest_run(same, steps),
     )
+
+
+def _age(stamps: list[int], ticks: npt.NDArray[np.int64]) -> float:
+    """How old the newest sample is at ticks [ns], p99 [s]."""
+    known = np.sort(np.array(stamps, dtype=np.int64))
+    newest = np.searchsorted(known, ticks, side="right") - 1
+    ages = (ticks - known[newest])[newest >= 0] if len(known) else ticks[:0]
+    return float(np.quantile(ages, 0.99)) / NANOSECONDS if len(ages) else 0.0
 
 
 def _longest_run(same: npt.NDArray[np.bool_], steps: npt.NDArray[np.float64]) -> float:

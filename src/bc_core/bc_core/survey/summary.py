@@ -97,8 +97,11 @@ def format_totals(found: dict[str, Any]) -> str:
             f"  {topic:<24} {stream['rate_min']:.1f} to {stream['rate_max']:.1f} Hz "
             f"(contract {stream['nominal_hz']:g}), longest gap {stream['longest_gap']:.3f} s, "
             f"jitter {stream['jitter'] * 1e3:.1f} ms, latency {stream['latency'] * 1e3:.1f} ms, "
-            f"frozen {stream['frozen']:.2f} s"
+            f"age at ticks {stream['age'] * 1e3:.1f} ms, repeated {stream['repeated']}, frozen {stream['frozen']:.2f} s"
         )
+    if found["limited"]:
+        counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["limited"].items())
+        lines.append(f"  held back by the controller: {counts}")
     for name, reasons in list(found["flagged"].items())[:20]:
         lines.append(f"  look at {name}: {'; '.join(reasons)}")
     if len(found["flagged"]) > 20:
@@ -120,6 +123,7 @@ def _stream_totals(episodes: Sequence[EpisodeMeasure], topic: str) -> dict[str, 
         "jitter": max(stream.jitter for stream in found),
         "longest_gap": max(stream.longest_gap for stream in found),
         "latency": max(stream.latency for stream in found),
+        "age": max(stream.age for stream in found),
         "backward": sum(stream.backward for stream in found),
         "repeated": sum(stream.repeated for stream in found),
         "frozen": max(stream.frozen for stream in found),

@@ -1,5 +1,6 @@
 """`bcros repair`: every whole message of a damaged bag, in a bag that any tool opens."""
 
+import os
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from bc_core.repair import repair
 from .episode_maker import header, make_episode
 
 KILLS = 4
+INDEX_STEP = 1 if "BC_FUZZ_EXAMPLES" in os.environ else 20  # behind the messages every cut leaves the same to repair
 FLUSH = 20
 WRITER = f"""
 import sys, time
@@ -67,6 +69,48 @@ def test_cut_at_every_byte_the_whole_part_is_read(tmp_path: Path) -> None:
         assert len(times) + episode.lost_total == 8
         before = len(times)
     assert before == 8
+
+
+def test_cut_at_every_byte_the_repaired_bag_holds_the_whole_part(tmp_path: Path) -> None:
+    path = tmp_path / "episode"
+    with EpisodeWriter(path, [RecordedTopic("beat", "std_msgs/msg/Empty", latched=False)], {}, 0) as writer:
+        for index in range(4):
+            writer.write("beat", index, b"\x00\x01\x00\x00\x00")
+            if index % 2:
+                writer.flush(index)
+        writer.close("success", "", 4)
+    whole = {file.name: file.read_bytes() for file in path.iterdir()}
+    file, before = mcap(path), 0
+    size_of_all = len(whole[file.name])
+    messages_end = whole[file.name].index(b"serialized_metadata")
+    for size in (*range(8, messages_end + 1), *range(messages_end + 1, size_of_all, INDEX_STEP), size_of_all - 1):
+        for name, content in whole.items():
+            (path / name).write_bytes(content[:size] if name == file.name else content)
+        found = [message.received_ns for message in open_episode(path).raw_messages()]
+        assert found == list(range(len(found))) and len(found) >= before
+        before = len(found)
+        if not found:
+            with pytest.raises(BcError, match="no whole message"):
+                repair(path)
+            continue
+        result = repair(path)
+        assert (result.messages, result.lost) == (len(found), 4 - len(found))
+        episode = open_episode(path)
+        assert (episode.truncated, episode.lost_total) == (False, 4 - len(found))
+        assert [message.received_ns for message in episode.raw_messages()] == found
+    assert before == 4
+
+
+def test_a_message_that_cannot_be_decoded_is_kept_where_its_chunk_is_intact(tmp_path: Path) -> None:
+    """Messages are kept as received, also one with more bytes behind it than the definition knows of."""
+    path = tmp_path / "episode"
+    longer = b"\x00\x01\x00\x00\x00" + bytes(8)
+    with EpisodeWriter(path, [RecordedTopic("beat", "std_msgs/msg/Empty", latched=False)], {}, 0) as writer:
+        writer.write("beat", 0, longer)
+        writer.flush(0)
+        writer.write("beat", 1, longer)
+    assert repair(path).messages == 1  # the second was never flushed
+    assert by_reader(path) == [longer]
 
 
 @pytest.mark.parametrize("part", [0.2, 0.4, 0.6, 0.8, 0.95])

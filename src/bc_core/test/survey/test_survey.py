@@ -64,6 +64,7 @@ def test_an_episode_is_measured(make: Callable[..., Path]) -> None:
     assert (arm.count, arm.rate, arm.longest_gap) == (196, pytest.approx(100.0), pytest.approx(0.01))
     assert (camera.count, camera.rate) == (36, pytest.approx(20.0))
     assert camera.longest_gap == pytest.approx(0.25)
+    assert (arm.age, camera.age) == (pytest.approx(0.0), pytest.approx(0.18, abs=0.021))  # at the end of the gap
     assert camera.repeated == 11
     assert camera.frozen == pytest.approx(0.55)
     assert found.columns[0] == "arm.panda_joint1"
@@ -109,7 +110,14 @@ def test_totals_and_page_hold_it_all(make: Callable[..., Path], tmp_path: Path) 
     assert (found["ticks"], found["frames"], found["human_share"]) == (120, 120, 1.0)
     assert json.loads(json.dumps(found)) == found
     text = format_totals(found)
-    for words in ("3 episodes (1 failure, 2 success)", "0 unreadable", "joint_states", "100.0 to 100.0 Hz"):
+    words_of_text = (
+        "3 episodes (1 failure, 2 success)",
+        "0 unreadable",
+        "joint_states",
+        "100.0 to 100.0 Hz",
+        "age at ticks",
+    )
+    for words in words_of_text:
         assert words in text
     page = render_page(survey)
     assert page.count("data:image/jpeg") == 9
