@@ -37,6 +37,7 @@ from bc_core.grid import NANOSECONDS
 from bc_core.message_types import blank_message, installed_types
 from bc_core.repair import repair
 from bc_msgs.srv import StartEpisode, StopEpisode
+from bc_nodes.transport import repair_promptly
 
 WIDTH, HEIGHT, CAMERA_HZ, JOINT_HZ = 640, 480, 30, 1000
 JOINTS = [f"joint{index}" for index in range(7)]
@@ -245,6 +246,7 @@ def main() -> int:
         publish(args.publish, args.cameras)
     with domain_id() as domain, tempfile.TemporaryDirectory(prefix="bench_record") as folder:
         os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        repair_promptly()
         rclpy.init()
         bench = Bench(Path(folder), args.cameras)
         found: dict[str, Any] = {

@@ -57,7 +57,7 @@ class Robot(Node):
         self._inferred: dict[int, float] = {}  # tick -> [ms]
         self._arrived: dict[int, float] = {}
         self._pinged: dict[int, int] = {}  # sequence -> time [ns]
-        self._joints = self.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+        self._joints = self.create_publisher(JointState, "joint_states", qos.stream_out(200))
         self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
         self._mode = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
         self._ack = self.create_publisher(ChunkAck, "controller/ack", qos.EVENT)

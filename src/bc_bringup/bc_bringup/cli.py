@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bc_bringup.commands import COMMANDS
 from bc_bringup.launching.signals import StopRequested
 from bc_core.errors import BcError
+from bc_nodes.transport import repair_promptly
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0 done, 1 failed, 2 the user can mend it, 128 + n ended by signal n."""
+    repair_promptly()
     try:
         args = parser().parse_args(arguments)
         code: int = args.run(args)

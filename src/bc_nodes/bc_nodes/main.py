@@ -11,6 +11,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from bc_core.errors import BcError
 from bc_nodes.lifecycle import BcLifecycleNode
+from bc_nodes.transport import repair_promptly
 
 
 def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -19,6 +20,7 @@ def run_node(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     A node's `close()` is called at the end however it came, with a context in which it can still publish. Every other
     exception is a defect and keeps its traceback and non-zero exit.
     """
+    repair_promptly()
     # rclpy's own handlers would shut the context down before close() could say farewell.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stopping = False

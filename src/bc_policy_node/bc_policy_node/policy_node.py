@@ -52,7 +52,7 @@ class PolicyNode(BcLifecycleNode):
 
     def configure(self) -> None:
         # First, so that scheduler and recorder find the publishers while the policy loads.
-        self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND)
+        self._answers = self.create_publisher(PolicyChunk, "policy/chunk", qos.COMMAND_OUT)
         self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)
         self._diagnostics = Diagnostics(self)
         torch.set_num_threads(self.value("threads"))

@@ -70,7 +70,7 @@ class Robot(Node):
         self.status: list[SchedulerStatus] = []
         self.warnings: list[str] = []
         self.position = [0.3, -0.4]
-        self._joints = self.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+        self._joints = self.create_publisher(JointState, "joint_states", qos.stream_out(200))
         self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
         self._mode = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
         self._ack = self.create_publisher(ChunkAck, "controller/ack", qos.EVENT)

@@ -18,6 +18,8 @@ from bc_sim.camera import OffscreenCamera
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS, Simulation
 
+_OBJECT, _STATE, _JOINTS, _STATUS, _CLOCK = 100.0, 100.0, 200.0, 1.0, 100.0  # rates [Hz]
+
 Reading = tuple[Publisher, Any]
 """A message, and where it goes."""
 
@@ -35,23 +37,24 @@ class Publications:
         self._last: dict[Publisher, Any] = {}
         self._acks = node.create_publisher(ChunkAck, "controller/ack", qos.EVENT)
         self._mode = node.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
-        self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
-        self._state = node.create_publisher(ControllerState, "controller/state", qos.STATE)
-        self._status = node.create_publisher(ControllerStatus, "controller/status", qos.STATE)
-        self._object = node.create_publisher(Odometry, "object/odometry", qos.SENSOR_OUT)
-        self._image = node.create_publisher(Image, "camera/image_raw", qos.SENSOR_OUT)
+        self._joints = node.create_publisher(JointState, "joint_states", qos.stream_out(_JOINTS))
+        self._state = node.create_publisher(ControllerState, "controller/state", qos.stream_out(_STATE))
+        self._status = node.create_publisher(ControllerStatus, "controller/status", qos.stream_out(_STATUS))
+        self._object = node.create_publisher(Odometry, "object/odometry", qos.stream_out(_OBJECT))
+        image_rate = simulation.task_config.camera.rate
+        self._image = node.create_publisher(Image, "camera/image_raw", qos.stream_out(image_rate))
         self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
         # In the order in which they are read: joint states were sampled by the plant, the others are as of now.
         streams: dict[str, tuple[float, Callable[[], list[Reading]]]] = {
-            "object": (100.0, self._read_object),
-            "state": (100.0, self._read_state),
-            "joint_states": (200.0, self._read_joints),
-            "status": (1.0, self._read_status),
+            "object": (_OBJECT, self._read_object),
+            "state": (_STATE, self._read_state),
+            "joint_states": (_JOINTS, self._read_joints),
+            "status": (_STATUS, self._read_status),
             "task": (1.0 / grid.dt, self._read_task),
         }
         if clock:
-            self._clock = node.create_publisher(Clock, "/clock", qos.STATE)
-            streams["clock"] = (100.0, self._read_clock)
+            self._clock = node.create_publisher(Clock, "/clock", qos.stream_out(_CLOCK))
+            streams["clock"] = (_CLOCK, self._read_clock)
         self._streams = {name: read for name, (_, read) in streams.items()}
         self.schedule = Schedule({name: rate for name, (rate, _) in streams.items()}, PERIOD_NS)
 

@@ -96,7 +96,7 @@ class TeleopNode(BcLifecycleNode):
         if not 0.005 <= period <= 0.5:
             raise BcError(f"period is {period} s: choose 0.005 ... 0.5 s")
         self._grid = Grid(to_nanoseconds(period))
-        self._commands = self.create_publisher(ActionChunkMsg, "command/human", qos.COMMAND)
+        self._commands = self.create_publisher(ActionChunkMsg, "command/human", qos.COMMAND_OUT)
         self._diagnostics = Diagnostics(self)
         self._requests = Requests(self)
         sensor = qos.SENSOR_IN_ALL if self._lockstep else qos.SENSOR_IN

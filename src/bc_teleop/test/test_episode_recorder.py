@@ -35,10 +35,10 @@ TICK = 50 * MS
 START = 10_000 * MS
 PATIENCE = 20.0  # [s] before a message counts as missing; never waited for in a test that passes
 TYPES = {
-    "joint_states": (JointState, qos.SENSOR_OUT),
+    "joint_states": (JointState, qos.stream_out(200)),
     "controller/state": (ControllerState, qos.STATE),
-    "object/odometry": (Odometry, qos.SENSOR_OUT),
-    "camera/image_raw": (Image, qos.SENSOR_OUT),
+    "object/odometry": (Odometry, qos.stream_out(200)),
+    "camera/image_raw": (Image, qos.stream_out(200)),
     "task/state": (TaskState, qos.EVENT),
     "command/human": (ActionChunk, qos.COMMAND),
     "controller/mode": (ControlMode, qos.RECORD_LATCHED),
@@ -342,7 +342,7 @@ def test_a_dead_camera_is_told_during_the_episode(make: Callable[..., Graph]) ->
 
 
 def test_two_publishers_on_one_topic_are_told(lockstep: Graph) -> None:
-    lockstep.peer.create_publisher(JointState, "joint_states", qos.SENSOR_OUT)
+    lockstep.peer.create_publisher(JointState, "joint_states", qos.stream_out(200))
     lockstep.spin_until(lambda: lockstep.peer.count_publishers("joint_states") == 2)
     assert lockstep.start().success
     lockstep.spin_until(
@@ -360,7 +360,7 @@ def test_a_topic_of_another_type_is_named(make: Callable[..., Graph], domain: in
     rclpy.init(context=elsewhere, domain_id=domain)
     stranger = Node("stranger", context=elsewhere)
     try:
-        stranger.create_publisher(JointState, "camera/image_raw", qos.SENSOR_OUT)
+        stranger.create_publisher(JointState, "camera/image_raw", qos.stream_out(200))
         graph.spin_until(lambda: graph.peer.count_publishers("camera/image_raw") == 2)
         graph.connect(START, skip=("camera/image_raw",))
         answer = graph.start()

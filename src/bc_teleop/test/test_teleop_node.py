@@ -48,10 +48,10 @@ class Graph:
         self.publishers = {
             "controller/state": self.peer.create_publisher(ControllerState, "controller/state", qos.STATE),
             "controller/ack": self.peer.create_publisher(ChunkAck, "controller/ack", qos.EVENT),
-            "object/odometry": self.peer.create_publisher(Odometry, "object/odometry", qos.SENSOR_OUT),
+            "object/odometry": self.peer.create_publisher(Odometry, "object/odometry", qos.stream_out(100)),
             "task/state": self.peer.create_publisher(TaskState, "task/state", qos.STATE),
             "episode/status": self.peer.create_publisher(EpisodeStatus, "episode/status", qos.STATE),
-            "joy": self.peer.create_publisher(Joy, "joy", qos.SENSOR_OUT),
+            "joy": self.peer.create_publisher(Joy, "joy", qos.stream_out(100)),
         }
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.peer)

@@ -39,7 +39,7 @@ class Replayer:
         self._mode: ControlMode | None = None
         self._refusal = ""
         self._producer_id = secrets.randbits(63)
-        self._publisher = self._node.create_publisher(ActionChunkMsg, "command/planner", qos.COMMAND)
+        self._publisher = self._node.create_publisher(ActionChunkMsg, "command/planner", qos.COMMAND_OUT)
         self._node.create_subscription(ControllerState, "controller/state", self._on_state, qos.STATE)
         self._node.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
         self._node.create_subscription(ChunkAck, "controller/ack", self._on_ack, qos.EVENT)

@@ -26,9 +26,11 @@ from bc_core.policies.config import TrainConfig
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, TaskState
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
+from bc_nodes.transport import repair_promptly
 
 PATIENCE = 60.0  # [s] before something counts as not happening; never waited for in a test that passes
 DEAD_MAN, RESUME, STOP, RESET = 4, 5, 3, 8  # buttons of config/teleop/joy.yaml
+_JOY_RATE = 50.0  # [Hz]
 NODES = ("sim", "policy_node", "chunk_scheduler", "recorder", "teleop")
 
 
@@ -70,14 +72,14 @@ class Operator:
         self.plugged = True
         self._listens = arguments.get("device") == "joy"
         self._axes, self._buttons = [0.0] * 5, [0] * 9
-        self._joy = self.node.create_publisher(Joy, "joy", qos.SENSOR_OUT)
+        self._joy = self.node.create_publisher(Joy, "joy", qos.stream_out(_JOY_RATE))
         self.node.create_subscription(ControlMode, "controller/mode", self.modes.append, qos.RECORD_LATCHED)
         self.node.create_subscription(ChunkAck, "controller/ack", self.acks.append, qos.RECORD)
         self.node.create_subscription(ControllerState, "controller/state", self.states.append, qos.RECORD)
         self.node.create_subscription(ActionChunk, "command/human", self.chunks.append, qos.RECORD)
         self.task_decided = False
         self.node.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
-        self.node.create_timer(0.02, self._send)
+        self.node.create_timer(1 / _JOY_RATE, self._send)
         self._clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
@@ -184,4 +186,5 @@ class Operator:
 def open_context() -> None:
     """Initialise rclpy unless that has been done."""
     if not rclpy.ok():
+        repair_promptly()
         rclpy.init(args=[])
