@@ -56,10 +56,10 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> ChunkPolicy:
 
 
 def practise(
-    world: World, expert: SimulatedExpert, student: ChunkPolicy, folder: Path, rows: int, beta: float, seed: int
+    world: World, expert: SimulatedExpert, student: ChunkPolicy, folder: Path, rows: int, number: int, seed: int
 ) -> tuple[Path, AskedLabels]:
-    """One episode with an expert that is asked; its bag and labels."""
-    teacher = Teacher(expert, RowBudget(rows), beta)
+    """One episode of a round with an expert that is asked; its bag and labels."""
+    teacher = Teacher(expert, RowBudget(rows), Beta(), number)
     played = list(Practice(world, student, teacher).play(folder, [seed], {"round": "1"}))
     assert [each.seed for each in played] == [seed]
     bag = folder / "episode_000000"
@@ -73,8 +73,8 @@ def practise(
 def taught(
     world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, AskedLabels]:
-    """The expert drives whenever it is asked: beta = 1."""
-    return practise(world, expert, student, tmp_path_factory.mktemp("taught"), 100 * HORIZON, beta=1.0, seed=3)
+    """The expert drives whenever it is asked: beta_0 = 1."""
+    return practise(world, expert, student, tmp_path_factory.mktemp("taught"), 100 * HORIZON, number=0, seed=3)
 
 
 def test_asked_again_and_again_the_expert_arrives(taught: tuple[Path, AskedLabels], world: World) -> None:
@@ -107,7 +107,7 @@ def test_a_bag_gives_the_answers_of_the_episode_again(
 def test_the_budget_ends_the_asking_and_the_student_drives_on(
     world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path: Path
 ) -> None:
-    bag, labels = practise(world, expert, student, tmp_path, 2 * HORIZON + 5, beta=0.0, seed=4)
+    bag, labels = practise(world, expert, student, tmp_path, 2 * HORIZON + 5, number=1, seed=4)
     assert len(labels) == 2 and labels.provenance["drove"] == 0
     info = read_info(bag)
     assert (info["outcome"], info["seed"]) == ("failure", 4)
@@ -120,7 +120,7 @@ def test_labels_of_a_failed_episode_are_what_is_trained_on(
     world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path: Path
 ) -> None:
     """To the row: the targets in the training set are the expert's answers, and nothing of the student's is."""
-    bag, labels = practise(world, expert, student, tmp_path, 3 * HORIZON, beta=0.0, seed=5)
+    bag, labels = practise(world, expert, student, tmp_path, 3 * HORIZON, number=1, seed=5)
     document = {
         **yaml.safe_load(FLOW.read_text()),
         "data": {"sources": ["human", "label"], "outcomes": ["success"], "pad_end": True},

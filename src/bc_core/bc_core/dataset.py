@@ -195,12 +195,12 @@ def label_windows(episode: EpisodeTicks, horizon: int, pad_end: bool) -> Windows
     return Windows(frames[inside], labels.rows[inside][:, place], valid)
 
 
-def labels_by_tick(episode: EpisodeTicks) -> tuple[npt.NDArray[np.float32], Integers]:
+def labels_by_tick(episode: EpisodeTicks) -> tuple[npt.NDArray[np.float32], Integers] | None:
     """Labels on the episode's grid: (T, L, D), zero where there is none, and how many of the L rows count, (T,)."""
     count, labels = len(episode.commands), episode.labels
-    rows = np.zeros(count, dtype=np.int64)
     if labels is None:
-        return np.zeros((count, 0, episode.commands.shape[1]), dtype=np.float32), rows
+        return None
+    rows = np.zeros(count, dtype=np.int64)
     found = np.zeros((count, *labels.rows.shape[1:]), dtype=np.float32)
     at = labels.ticks - episode.first_tick
     inside = (at >= 0) & (at < count)

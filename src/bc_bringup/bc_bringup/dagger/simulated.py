@@ -48,11 +48,11 @@ class Simulated:
         from bc_bringup.virtual.practice import Teacher
         from bc_core.dagger.mixture import RowBudget
 
-        world, beta = self.world, self.asking.beta.of(this.number)
+        world, beta = self.world, self.asking.beta
         budget = RowBudget(self.asking.rows, self._asked(records.finished(this.episodes)))
         expert = SimulatedExpert(world.robot, world.contract, world.task, world.hand)
-        teacher = Teacher(expert, budget, beta)
-        metadata = {"expert": expert.NAME, "beta": f"{beta:g}"}
+        teacher = Teacher(expert, budget, beta, this.number)
+        metadata = {"expert": expert.NAME, "beta": f"{beta.of(this.number):g}"}
         chosen = seeds(this, self.plan.episodes)
         return self._play(f"round {this.number}", this.before.checkpoint, this.episodes, chosen, metadata, teacher)
 

@@ -22,7 +22,7 @@ from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.cycle import Request, SchedulerConfig
 from bc_core.dagger.asked import AskedLabels, write_labels
-from bc_core.dagger.mixture import RowBudget
+from bc_core.dagger.mixture import Beta, RowBudget
 from bc_core.delay import make_estimator
 from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.scheduler import Scheduler
@@ -55,14 +55,14 @@ class Nobody:
 
 @dataclass
 class Teacher:
-    """Asks the expert while the budget lasts. beta: probability that its chunk is executed in place of the student's.
-
-    A chunk of its own that it drives is a label like any other, and costs as much.
+    """Asks the expert while the budget lasts. beta: how likely its chunk is executed in place of the student's in round
+    `number`; such a chunk is a label like any other, and costs as much.
     """
 
     expert: SimulatedExpert
     budget: RowBudget
-    beta: float
+    beta: Beta
+    number: int
     _answers: dict[int, Answer] = field(default_factory=dict)
     _drove: int = 0
     _rng: np.random.Generator = field(default_factory=np.random.default_rng)
@@ -73,7 +73,7 @@ class Teacher:
 
     def consider(self, request: Request, simulation: Simulation, horizon: int) -> Array | None:
         """Ask at the request's tick; the expert's chunk if it is to be executed."""
-        drives = bool(self._rng.random() < self.beta)
+        drives = self.beta.expert_drives(self.number, self._rng)
         if not self.budget.affords(horizon):
             return None
         self.expert.simulation.copy_from(simulation)

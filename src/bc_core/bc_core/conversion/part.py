@@ -87,7 +87,8 @@ def write_part(
 def _store(folder: Path, number: int, segment: Segment, cameras: CameraFormat) -> dict[str, Any]:
     arrays: dict[str, Any] = {_STREAM + stream: values for stream, values in segment.numbers.items()}
     arrays |= {"action": segment.action, "intervention": segment.intervention, "weight": segment.weight}
-    arrays |= {"label": segment.label, "label_rows": segment.label_rows}
+    if segment.label is not None:
+        arrays |= {"label": segment.label, "label_rows": segment.label_rows}
     np.savez(folder / f"{number}.npz", **arrays)
     stored = {camera: cameras.store(folder / f"{camera}-{number}", images) for camera, images in segment.images.items()}
     return {"frames": len(segment), "first_tick": segment.first_tick, "cameras": stored}
@@ -110,15 +111,19 @@ class StoredSegment:
     action: npt.NDArray[np.float32]
     intervention: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.float32]
-    label: npt.NDArray[np.float32]
-    label_rows: npt.NDArray[np.int64]
+    label: npt.NDArray[np.float32] | None = None
+    label_rows: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.action)
 
-    def padded_label(self, horizon: int) -> npt.NDArray[np.float32]:
-        """The labels with so many rows, (T, horizon, D): those of a data set are of one length."""
-        return np.pad(self.label, ((0, 0), (0, horizon - self.label.shape[1]), (0, 0)))
+    def labels(self, horizon: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """label (T, horizon, D) and label_rows (T,), as a data set has them: all of one length, zero without labels."""
+        count, width = self.action.shape
+        label, rows = np.zeros((count, horizon, width), dtype=np.float32), np.zeros(count, dtype=np.int64)
+        if self.label is not None and self.label_rows is not None:
+            label[:, : self.label.shape[1]], rows = self.label, self.label_rows
+        return label, rows
 
     @property
     def outcome(self) -> int:

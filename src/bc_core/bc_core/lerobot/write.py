@@ -122,8 +122,8 @@ def _labels(segment: StoredSegment, features: dict[str, dict[str, Any]]) -> dict
     if layout.LABEL not in features:
         return {}
     width = features[layout.LABEL]["shape"][0]
-    label = segment.padded_label(width // segment.action.shape[1])
-    return {layout.LABEL: label.reshape(len(segment), width), layout.LABEL_ROWS: segment.label_rows}
+    label, rows = segment.labels(width // segment.action.shape[1])
+    return {layout.LABEL: label.reshape(len(segment), width), layout.LABEL_ROWS: rows}
 
 
 class _Tables:

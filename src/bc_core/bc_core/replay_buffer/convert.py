@@ -60,8 +60,8 @@ def _columns(found: Sequence[StoredSegment], parts: Parts) -> dict[str, Any]:
         stream: np.concatenate([segment.numbers[stream] for segment in found]) for stream in parts.selection.numeric
     }
     if horizon := parts.label_horizon:
-        columns["label"] = np.concatenate([segment.padded_label(horizon) for segment in found])
-        columns["label_rows"] = np.concatenate([segment.label_rows for segment in found])
+        labels, rows = zip(*(segment.labels(horizon) for segment in found), strict=True)
+        columns |= {"label": np.concatenate(labels), "label_rows": np.concatenate(rows)}
     return columns | {
         "action": np.concatenate([segment.action for segment in found]),
         "intervention": np.concatenate([segment.intervention for segment in found]),
