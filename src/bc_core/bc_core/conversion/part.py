@@ -120,10 +120,11 @@ class StoredSegment:
     def labels(self, horizon: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """label (T, horizon, D) and label_rows (T,), as a data set has them: all of one length, zero without labels."""
         count, width = self.action.shape
-        label, rows = np.zeros((count, horizon, width), dtype=np.float32), np.zeros(count, dtype=np.int64)
-        if self.label is not None and self.label_rows is not None:
-            label[:, : self.label.shape[1]], rows = self.label, self.label_rows
-        return label, rows
+        label = np.zeros((count, horizon, width), dtype=np.float32)
+        if self.label is None or self.label_rows is None:
+            return label, np.zeros(count, dtype=np.int64)
+        label[:, : self.label.shape[1]] = self.label
+        return label, self.label_rows
 
     @property
     def outcome(self) -> int:
