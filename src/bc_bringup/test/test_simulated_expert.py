@@ -104,23 +104,27 @@ def test_a_bag_gives_the_answers_of_the_episode_again(
         assert np.abs(rows[both, 7] - live.rows[index][both, 7]).max() < 0.002
 
 
-def test_the_budget_ends_the_asking_and_the_student_drives_on(
-    world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path: Path
-) -> None:
-    bag, labels = practise(world, expert, student, tmp_path, 2 * HORIZON + 5, number=1, seed=4)
+@pytest.fixture(scope="module")
+def untaught(
+    world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, AskedLabels]:
+    """The student drives, and the expert may be asked twice."""
+    return practise(world, expert, student, tmp_path_factory.mktemp("untaught"), 2 * HORIZON + 5, number=1, seed=4)
+
+
+def test_the_budget_ends_the_asking_and_the_student_drives_on(untaught: tuple[Path, AskedLabels], world: World) -> None:
+    bag, labels = untaught
     assert len(labels) == 2 and labels.provenance["drove"] == 0
     info = read_info(bag)
     assert (info["outcome"], info["seed"]) == ("failure", 4)
     source = read_episode(bag, world.contract, ("arm",), 1).source
-    assert "human" not in source and (source == "policy").sum() > 100
+    assert "human" not in source and (source == "policy").sum() > 60
     assert ticks_of(bag, world.contract, 1, ("human",)) == []
 
 
-def test_labels_of_a_failed_episode_are_what_is_trained_on(
-    world: World, expert: SimulatedExpert, student: ChunkPolicy, tmp_path: Path
-) -> None:
+def test_labels_of_a_failed_episode_are_what_is_trained_on(untaught: tuple[Path, AskedLabels], world: World) -> None:
     """To the row: the targets in the training set are the expert's answers, and nothing of the student's is."""
-    bag, labels = practise(world, expert, student, tmp_path, 3 * HORIZON, number=1, seed=5)
+    bag, labels = untaught
     document = {
         **yaml.safe_load(FLOW.read_text()),
         "data": {"sources": ["human", "label"], "outcomes": ["success"], "pad_end": True},
@@ -128,13 +132,13 @@ def test_labels_of_a_failed_episode_are_what_is_trained_on(
     document["data"]["weights"] = {"label": 2.5}
     config = TrainConfig.from_document(document, "test")
     episodes, account = read_episodes([bag], world.contract, config)
-    assert account.labels == len(labels) == 3
+    assert account.labels == len(labels) == 2
     data = training_set(episodes, policy := new_policy(episodes, world.contract, config), config.data)
-    assert len(data) == 3 and data.weight.tolist() == [2.5] * 3 and bool(data.valid.all())
+    assert len(data) == 2 and data.weight.tolist() == [2.5] * 2 and bool(data.valid.all())
     ticks = labels.ticks - episodes[0].first_tick
     newest = {stream: values[ticks][:, -1] for stream, values in episodes[0].values.items()}
     encoded = policy.action_normaliser.denormalise(data.actions.double().numpy())
-    for index in range(3):
+    for index in range(2):
         rows = policy.encoder.decode(encoded[index], {stream: value[index] for stream, value in newest.items()})
         np.testing.assert_allclose(rows, labels.rows[index, : policy.horizon], atol=1e-5)
 
@@ -144,10 +148,10 @@ def test_a_round_goes_on_with_the_rows_that_are_left(
 ) -> None:
     this = Round(tmp_path, 1)
     drifting_policy(CONFIG / "contracts" / "panda_conveyor.yaml", FLOW, this.before.checkpoint)
-    plan = Plan(3, 2, "no_delay", "flow", "scratch", 1, {}, asking=Asking(3 * HORIZON, Beta()))
+    plan = Plan(3, 2, "no_delay", "flow", "scratch", 1, {}, asking=Asking(2 * HORIZON, Beta()))
     monkeypatch.setattr(Simulated, "world", world)
     simulated = Simulated(Setup(), plan)
     first = simulated.drive(this)
-    assert simulated.account(first)["expert_rows"] == 3 * HORIZON
+    assert simulated.account(first)["expert_rows"] == 2 * HORIZON
     assert len(first) == 1  # the rows were used up in the first of three episodes
     assert [record.path for record in simulated.drive(this)] == [record.path for record in first]
