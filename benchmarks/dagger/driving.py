@@ -15,7 +15,7 @@ from bc_core.strategies.sampling import SamplerConfig, Splice
 from benchmarks.dagger import lane
 from benchmarks.dagger.lane import Lane
 from benchmarks.rtc import delays
-from benchmarks.rtc.demonstrations import Windows
+from benchmarks.rtc.demonstrations import Demonstrations, Windows
 from benchmarks.rtc.networks import ChunkNetwork
 from benchmarks.rtc.policies import PolicySet
 from benchmarks.rtc.rollout import Arm, Rollout
@@ -109,12 +109,12 @@ class Driven:
 
     def windows(self, horizon: int) -> Windows:
         """Frames at which the human acted with the rows that followed; none reaches past the end of an intervention."""
-        episodes, ticks, width = self.actions.shape
-        padded = torch.cat([self.actions, torch.zeros(episodes, horizon, width)], dim=1)
-        chunks = padded.unfold(1, horizon, 1)[:, :ticks].transpose(2, 3)
+        episodes, ticks = self.human.shape
+        every = Demonstrations(self.observations, self.actions, torch.full((episodes,), ticks)).windows(horizon)
         ahead = torch.cat([self.human, torch.zeros(episodes, horizon, dtype=torch.bool)], dim=1)
         valid = ahead.unfold(1, horizon, 1)[:, :ticks].cumprod(2).bool()
-        return Windows(self.observations[self.human], chunks[self.human].contiguous(), valid[self.human])
+        human = self.human.flatten()
+        return Windows(every.observation[human], every.chunk[human], valid[self.human])
 
 
 class Supervisor:

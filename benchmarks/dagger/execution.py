@@ -56,6 +56,7 @@ def sources() -> bytes:
     """All that decides what a run gives."""
     here, core = Path(__file__).parent, Path(bc_core.__file__).parent
     files = [here / name for name in ("driving.py", "lane.py", "learners.py")]
-    files += [here.parent / "rtc" / f"{name}.py" for name in ("networks", "policies", "rollout", "training")]
+    shared = ("demonstrations", "networks", "policies", "rollout", "training")
+    files += [here.parent / "rtc" / f"{name}.py" for name in shared]
     files += [core / "dagger" / "gate.py", core / "dagger" / "mixture.py", core / "strategies" / "sampling.py"]
     return b"".join(path.read_bytes() for path in files)

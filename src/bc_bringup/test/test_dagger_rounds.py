@@ -10,6 +10,7 @@ import yaml
 from bc_bringup.commands import rollout, train
 from bc_bringup.commands.common import Setup
 from bc_bringup.dagger import rounds
+from bc_bringup.dagger.operator import Operator
 from bc_bringup.dagger.plan import Plan, Round, load_plan
 from bc_bringup.episodes import records, session
 from bc_core.dagger.curve import format_table, gain, intervention_rate, write_curve
@@ -32,6 +33,17 @@ def test_the_shipped_plan_is_sound_and_its_data_section_fits_the_policy() -> Non
     document["data"].update(plan.data)
     weights = TrainConfig.from_document(document, "plan").data.weights
     assert weights.before == 0.0 and weights.intervention > weights.policy
+    assert plan.asking is None
+
+
+def test_the_shipped_plan_of_an_expert_that_is_asked_trains_on_its_labels() -> None:
+    plan = load_plan(CONFIG / "dagger_simulated.yaml", MODES)
+    assert plan.asking is not None and [plan.asking.beta.of(number) for number in range(3)] == [1.0, 0.0, 0.0]
+    document = yaml.safe_load((CONFIG / "policies" / f"{plan.policy}.yaml").read_text())
+    document["data"].update(plan.data)
+    data = TrainConfig.from_document(document, "plan").data
+    assert data.sources == ("human", "label") and data.weights.label > 0.0
+    assert plan.asking.rows >= document["policy"]["horizon"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +62,7 @@ class World:
         self.trained: list[tuple[int, dict[str, Any], Path | None]] = []
         monkeypatch.setattr(session, "run", self.run)
         monkeypatch.setattr(train, "train", self.train)
-        monkeypatch.setattr(rounds, "interventions", lambda setup, corrected: corrected and CORRECTED)
+        monkeypatch.setattr(Operator, "account", lambda self, driven: CORRECTED)
 
     def run(self, asked: session.Session) -> list[records.Record]:
         self.sessions.append(asked)
@@ -68,8 +80,8 @@ class World:
 
 
 CORRECTED = {"episodes": 2, "successes": 2, "with_intervention": 1, "interventions": 1} | {
-    "expert_ticks": 20,
-    "commanded_ticks": 100,
+    "expert_rows": 20,
+    "share": 0.2,
 }
 
 
@@ -100,12 +112,16 @@ def plan(**changes: Any) -> Plan:
     return Plan(**values | changes)
 
 
+def run(plan: Plan, this: Round, demonstrations: Path) -> dict[str, Any]:
+    return rounds.run_round(Setup(), plan, this, demonstrations, Operator(Setup(), plan, "intervening"))
+
+
 def test_each_round_drives_with_the_policy_before_and_trains_on_everything(
     world: World, demonstrations: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "dagger"
     for number in range(3):
-        rounds.run_round(Setup(), plan(), Round(root, number), demonstrations, "intervening")
+        run(plan(), Round(root, number), demonstrations)
     assert [count for count, _, _ in world.trained] == [3, 5, 7]
     assert all(config["data"]["sources"] == ["human", "policy"] for _, config, _ in world.trained)
     driven = [asked for asked in world.sessions if asked.launch_file == "dagger"]
@@ -121,18 +137,26 @@ def test_a_second_run_repeats_nothing(world: World, demonstrations: Path, tmp_pa
     root = tmp_path / "dagger"
     for _ in range(2):
         for number in range(2):
-            rounds.run_round(Setup(), plan(), Round(root, number), demonstrations, "intervening")
+            run(plan(), Round(root, number), demonstrations)
     assert len(world.trained) == 2
     assert json.loads(Round(root, 1).account.read_text())["frames"] == 500  # known from the first run
+
+
+def test_other_labels_beside_the_same_bags_train_anew(world: World, demonstrations: Path, tmp_path: Path) -> None:
+    this = Round(tmp_path / "dagger", 0)
+    run(plan(), this, demonstrations)
+    (demonstrations / "episode_000001" / "labels.npz").write_bytes(b"what an expert answered")
+    run(plan(), this, demonstrations)
+    assert len(world.trained) == 2
 
 
 def test_more_demonstrations_train_anew_and_old_trials_are_set_aside(
     world: World, demonstrations: Path, tmp_path: Path
 ) -> None:
     this = Round(tmp_path / "dagger", 0)
-    rounds.run_round(Setup(), plan(), this, demonstrations, "intervening")
+    run(plan(), this, demonstrations)
     write_episode(demonstrations, 3)
-    rounds.run_round(Setup(), plan(), this, demonstrations, "intervening")
+    run(plan(), this, demonstrations)
     assert [count for count, _, _ in world.trained] == [3, 4]
     assert this.evaluation.with_name("evaluation.before-1").is_dir()
 
@@ -140,7 +164,7 @@ def test_more_demonstrations_train_anew_and_old_trials_are_set_aside(
 def test_a_warm_start_goes_on_from_the_round_before(world: World, demonstrations: Path, tmp_path: Path) -> None:
     root = tmp_path / "dagger"
     for number in range(2):
-        rounds.run_round(Setup(), plan(start="warm"), Round(root, number), demonstrations, "intervening")
+        run(plan(start="warm"), Round(root, number), demonstrations)
     (_, _, first), (_, config, second) = world.trained
     assert (first, second) == (None, Round(root, 0).checkpoint)
     assert config["training"]["steps"] == 7

@@ -7,7 +7,7 @@ unmasked.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bc_core.bags import Episode, open_episode
 from bc_core.chunks import Array
 from bc_core.commands import TIMELINE_TOPICS, CommandTimeline, read_timeline
 from bc_core.contract import Contract
+from bc_core.dagger.asked import AskedLabels, read_labels
 from bc_core.errors import BcError
 from bc_core.fields import ObservationError, extract, stamp_ns
 from bc_core.frames import FrameAssembler
@@ -34,7 +35,8 @@ class EpisodeTicks:
     values: stream -> (T, n_obs_steps, ...), zero where has_frame (T,) is false: no frame could be assembled there, and
     nothing may be read. commands: (T, D) reference in force, NaN where there was none and in pauses. source: (T,)
     "human", "policy", "planner" or "". mode, epoch: (T,), -1 before the first. refused: per stream, ticks without a
-    frame because of it. missing_chunks: acknowledged chunks that the bag lacks.
+    frame because of it. missing_chunks: acknowledged chunks that the bag lacks. labels: of an expert that was asked at
+    some of the ticks; None: there are none beside the bag.
     """
 
     name: str
@@ -47,6 +49,7 @@ class EpisodeTicks:
     epoch: Integers
     refused: Mapping[str, int]
     missing_chunks: int
+    labels: AskedLabels | None = None
 
     @property
     def has_command(self) -> Booleans:
@@ -101,7 +104,8 @@ def read_episode(
         )
     ticks = range(contract.grid.ceil(first), contract.grid.floor(last) + 1)
     timeline = read_timeline(commands, contract.groups, f"episode '{path}'")
-    return _on_grid(path.name, contract, ticks, assembler, timeline, episode.pauses)
+    on_grid = _on_grid(path.name, contract, ticks, assembler, timeline, episode.pauses)
+    return replace(on_grid, labels=read_labels(path, contract))
 
 
 def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt.NDArray[Any]:
@@ -171,6 +175,42 @@ def windows(episode: EpisodeTicks, horizon: int, sources: tuple[str, ...], pad_e
         valid |= ends == np.flatnonzero(commanded)[-1]
     actions = episode.commands[np.minimum(np.minimum(rows, ends), count - 1)]
     return Windows(chosen.astype(np.int64), actions, valid)
+
+
+def label_windows(episode: EpisodeTicks, horizon: int, pad_end: bool) -> Windows:
+    """Pairs of every labelled frame with the first H rows of its label; rows that the label lacks are not valid.
+
+    pad_end: as in `windows`: after the expert has let go the reference stands, which is a target too.
+    """
+    labels = episode.labels
+    width = episode.commands.shape[1]
+    if labels is None or not len(labels):
+        return Windows(np.empty(0, np.int64), np.empty((0, horizon, width)), np.empty((0, horizon), np.bool_))
+    frames = labels.ticks - episode.first_tick
+    inside = (frames >= 0) & (frames < len(episode.has_frame))
+    inside[inside] &= episode.has_frame[frames[inside]]
+    place = np.minimum(np.arange(horizon), labels.rows.shape[1] - 1)
+    given = np.arange(horizon) < labels.rows.shape[1]
+    valid = (labels.valid | pad_end)[inside][:, place] & given
+    return Windows(frames[inside], labels.rows[inside][:, place], valid)
+
+
+def labels_by_tick(episode: EpisodeTicks) -> tuple[npt.NDArray[np.float32], Integers] | None:
+    """Labels on the episode's grid: (T, L, D), zero where there is none, and how many of the L rows count, (T,)."""
+    count, labels = len(episode.commands), episode.labels
+    if labels is None:
+        return None
+    rows = np.zeros(count, dtype=np.int64)
+    found = np.zeros((count, *labels.rows.shape[1:]), dtype=np.float32)
+    at = labels.ticks - episode.first_tick
+    inside = (at >= 0) & (at < count)
+    found[at[inside]], rows[at[inside]] = labels.rows[inside], labels.valid[inside].sum(axis=1)
+    return found, rows
+
+
+def without_commands(episode: EpisodeTicks) -> EpisodeTicks:
+    """The same frames and labels, but nobody's commands: for an episode that is not to be imitated itself."""
+    return replace(episode, source=np.full_like(episode.source, ""))
 
 
 def _ends_of_runs(episode: EpisodeTicks) -> Integers:

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from bc_core.dagger.gate import Gate, disagreement
+from bc_core.dagger.help import Help, HelpConfig, HelpDesk
 from bc_core.dagger.mixture import Beta, Decay, RowBudget
 from bc_core.errors import BcError
 from bc_core.report.statistics import mean_interval
 from bc_core.schema import Section
+
+S = 1_000_000_000
 
 
 def test_beta_falls_as_in_the_paper() -> None:
@@ -42,6 +45,46 @@ def test_the_gate_asks_where_members_disagree() -> None:
     assert Gate.at_share(apart, 0.5).asks(apart).tolist() == [False, True, True, False]
     with pytest.raises(ValueError, match="two"):
         disagreement(chunks[:1])
+
+
+def desk() -> HelpDesk:
+    """A policy drives; help is asked for from 1 on, and awaited for 2 s."""
+    made = HelpDesk(HelpConfig(threshold=1.0, patience=2.0, calm=2))
+    made.on_mode(policy=True, hold=False)
+    return made
+
+
+def test_help_that_does_not_come_is_a_hold_that_lasts_until_somebody_decides() -> None:
+    asks = desk()
+    asks.on_disagreement(0.9, 0)
+    assert asks.state is Help.NONE and asks.message == ""
+    asks.on_disagreement(1.2, 1 * S)
+    assert asks.state is Help.ASKED and "1.20 (limit 1.00)" in asks.message
+    asks.on_disagreement(1.5, 2 * S)  # asked once, and waited for from then on
+    assert not asks.gives_up(3 * S - 1) and asks.gives_up(3 * S) and not asks.gives_up(4 * S)
+    asks.on_mode(policy=False, hold=True)
+    assert asks.state is Help.HOLDING and asks.message.startswith("holds")
+    asks.on_mode(policy=True, hold=False)  # resumed: somebody has looked
+    assert asks.state is Help.NONE
+
+
+@pytest.mark.parametrize("hold", [True, False])  # an operator holds the robot, or takes over
+def test_help_that_comes_ends_the_request(hold: bool) -> None:
+    asks = desk()
+    asks.on_disagreement(1.2, 0)
+    asks.on_mode(policy=False, hold=hold)
+    assert asks.state is Help.NONE and not asks.gives_up(10 * S)
+    asks.on_disagreement(9.0, 11 * S)  # of a chunk that nobody follows any more
+    assert asks.state is Help.NONE
+
+
+def test_members_who_agree_again_withdraw_the_request() -> None:
+    asks = desk()
+    for time, value in enumerate((1.2, 0.5, 1.1, 0.5)):
+        asks.on_disagreement(value, time * S // 10)
+        assert asks.state is Help.ASKED
+    asks.on_disagreement(0.5, S)
+    assert asks.state is Help.NONE and not asks.gives_up(10 * S)
 
 
 def test_an_interval_over_runs_is_students() -> None:

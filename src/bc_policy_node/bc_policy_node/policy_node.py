@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,15 +12,18 @@ from rclpy.experimental import EventsExecutor
 from bc_core.checkpoint import load_policy
 from bc_core.chunks import Array
 from bc_core.contract import Contract
+from bc_core.dagger.help import HelpConfig
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame, FrameAssembler
 from bc_core.mask import Mask
+from bc_core.policies.base import Policy
 from bc_msgs.msg import ChunkRequest, ControlMode, FrameManifest, PolicyChunk
 from bc_nodes import qos
 from bc_nodes.convert import to_ns, to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
+from bc_policy_node.asking import Asking
 from bc_policy_node.latency import InjectedLatency
 from bc_policy_node.observations import subscribe
 from bc_policy_node.warm_up import warm_up
@@ -38,8 +42,13 @@ class PolicyNode(BcLifecycleNode):
         self.parameter("inject_latency", "none", "latency added: none or jitter (150-250 ms, rarely 400 ms)")
         self.parameter("seed", 0, "seed of sampling noise and injected latency")
         self.parameter("threads", 1, "threads of inference")
+        self.parameter("help_threshold", 0.0, "disagreement from which on help is asked for (bcros gate); 0: never")
+        self.parameter("help_patience", 2.0, "time after which the robot holds if nobody helps [s]")
+        self.parameter("ensemble", "", "folder of checkpoints, one in each of its folders: members beside the policy")
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         self._request: ChunkRequest | None = None  # that waits for the samples of its tick
+        self._asking: Asking | None = None
+        self._failure_told = ""  # why the last request had no chunk
         self._newest = 0  # sequence of the newest request: an older one still queued is not worth inferring
 
     def configure(self) -> None:
@@ -60,6 +69,7 @@ class PolicyNode(BcLifecycleNode):
         self._seeds = np.random.default_rng(self.value("seed"))
         self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
         seconds = self._worker.submit(warm_up, self._policy).result()  # in the thread that will infer
+        self._asking = self._make_asking()
         self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
         self._patience = self.create_timer(PATIENCE, self._begin)
         self._patience.cancel()
@@ -73,6 +83,17 @@ class PolicyNode(BcLifecycleNode):
     def _on_mode(self, mode: ControlMode) -> None:
         """What was seen before tells nothing: a human may have moved things meanwhile, a reset has moved the robot."""
         self._assembler.begin(to_ns(mode.header.stamp))
+        if self._asking is not None:
+            self._asking.on_mode(mode)
+
+    def _make_asking(self) -> Asking | None:
+        """None: no help is asked for."""
+        if self.value("help_threshold") == 0.0:
+            return None
+        config = HelpConfig(self.value("help_threshold"), self.value("help_patience"))
+        asking = Asking(self, self._policy, self.value("ensemble"), config, self._report)
+        self._worker.submit(asking.warm_up).result()
+        return asking
 
     def _on_request(self, request: ChunkRequest) -> None:
         if not self.active:
@@ -106,25 +127,20 @@ class PolicyNode(BcLifecycleNode):
         if request.sequence != self._newest:
             return
         begin = time.monotonic()
-        width = self._policy.width
-        prefix = np.array(request.prefix, dtype=np.float64).reshape(-1, width) if request.prefix_rows else None
+        infer = partial(_chunk, request=request, frame=frame, seed=seed)
+        actions: Array | None
         try:
-            actions = self._policy.infer(
-                frame,
-                prefix,
-                frozen=request.frozen,
-                execution_horizon=request.execution_horizon,
-                mask=Mask(request.mask),
-                beta=request.beta,
-                seed=seed,
-            )
+            actions = infer(self._policy)
         except Exception as error:  # the scheduler must hear of any failure; the traceback goes to the log
             self.get_logger().error(f"inference failed: {error!r}")
             self._answer(request, PolicyChunk.FAILED, f"inference failed: {error!r}")
+            actions = None
         else:
             time.sleep(self._latency.draw())
             self._answer(request, PolicyChunk.OK, "", time.monotonic() - begin, actions)
         self._manifests.publish(self._manifest(request, frame))  # after the answer, which is waited for
+        if actions is not None and self._asking is not None:
+            self._asking.measure(actions, frame, infer, lambda: request.sequence == self._newest)
 
     def _answer(
         self,
@@ -148,7 +164,14 @@ class PolicyNode(BcLifecycleNode):
             msg.horizon, msg.width = actions.shape
             msg.actions.frombytes(np.ascontiguousarray(actions, dtype=np.float64).tobytes())
         self._answers.publish(msg)
-        self._diagnostics.report(Level.OK if status == PolicyChunk.OK else Level.ERROR, detail)
+        self._failure_told = detail if status != PolicyChunk.OK else ""
+        self._report()
+
+    def _report(self) -> None:
+        """What is wrong, or else what help is asked for."""
+        asks = self._asking.message if self._asking is not None else ""
+        level = Level.ERROR if self._failure_told else Level.WARN if asks else Level.OK
+        self._diagnostics.report(level, self._failure_told or asks)
 
     def _manifest(self, request: ChunkRequest, frame: Frame) -> FrameManifest:
         msg = FrameManifest(
@@ -160,6 +183,20 @@ class PolicyNode(BcLifecycleNode):
         )
         msg.header.stamp = request.header.stamp
         return msg
+
+
+def _chunk(policy: Policy, request: ChunkRequest, frame: Frame, seed: int) -> Array:
+    """What a policy answers to a request, with the noise of a seed."""
+    rows = np.array(request.prefix, dtype=np.float64).reshape(-1, policy.width) if request.prefix_rows else None
+    return policy.infer(
+        frame,
+        rows,
+        frozen=request.frozen,
+        execution_horizon=request.execution_horizon,
+        mask=Mask(request.mask),
+        beta=request.beta,
+        seed=seed,
+    )
 
 
 def main() -> None:

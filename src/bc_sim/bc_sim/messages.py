@@ -124,6 +124,7 @@ def odometry(state: ObjectState, base_frame: str) -> Odometry:
     msg.pose.pose = _pose(np.concatenate([state.position, state.orientation]))
     msg.twist.twist.linear = Vector3(**dict(zip("xyz", state.linear.tolist(), strict=True)))
     msg.twist.twist.angular = Vector3(**dict(zip("xyz", state.angular.tolist(), strict=True)))
+    msg.twist.twist.angular = Vector3(**dict(zip("xyz", state.angular.tolist(), strict=True)))
     return msg
 
 

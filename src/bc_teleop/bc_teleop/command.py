@@ -72,7 +72,8 @@ class TaskView:
 class Observation:
     """What can be seen at one moment. tcp and gripper opening [m] are measured; None: not seen (or no longer fresh).
 
-    held: the controller is in HOLD, nobody commands.
+    held: the controller is in HOLD, nobody commands. asked: the policy asks for help. tcp_velocity: linear velocity of
+    the tool [m/s], shape (3,); None: taken for at rest.
     """
 
     time_ns: int
@@ -82,6 +83,8 @@ class Observation:
     task: TaskView | None = None
     recording: bool = False
     held: bool = False
+    asked: bool = False
+    tcp_velocity: Array | None = None
 
 
 class Device(Protocol):

@@ -14,6 +14,7 @@ class Pulse:
 
 
 TAKEN = Pulse(0.3, 0.15)  # the robot follows your stick
+ASKED = Pulse(0.5, 0.6)  # the policy asks for help
 DENIED = Pulse(0.8, 0.4)  # the dead-man is held and has no effect: the log says why
 STOPPED = Pulse(1.0, 0.8)
 
@@ -22,11 +23,13 @@ class Feedback:
     """Turns what happens into pulses; state in, one intensity out."""
 
     def __init__(self) -> None:
-        self._human = self._denied = self._stopped = False
+        self._human = self._denied = self._stopped = self._asked = False
         self._ends_ns: int | None = None
 
-    def update(self, now_ns: int, human: bool, denied: bool, stopped: bool) -> float | None:
-        """The intensity to set now; None: leave it. human: this device has the robot; denied: it asks in vain."""
+    def update(self, now_ns: int, human: bool, denied: bool, stopped: bool, asked: bool = False) -> float | None:
+        """The intensity to set now; None: leave it. human: this device has the robot; denied: it asks in vain; asked:
+        the policy asks for help.
+        """
         pulse = None
         if stopped and not self._stopped:
             pulse = STOPPED
@@ -34,7 +37,9 @@ class Feedback:
             pulse = DENIED
         elif human and not self._human:
             pulse = TAKEN
-        self._human, self._denied, self._stopped = human, denied, stopped
+        elif asked and not self._asked:
+            pulse = ASKED
+        self._human, self._denied, self._stopped, self._asked = human, denied, stopped, asked
         if pulse is not None:
             self._ends_ns = now_ns + round(pulse.seconds * NANOSECONDS)
             return pulse.intensity

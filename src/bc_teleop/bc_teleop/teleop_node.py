@@ -14,7 +14,7 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import Grid, to_nanoseconds
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
-from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
+from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeStatus, HelpRequest, TaskState, TickDone
 from bc_nodes import qos
 from bc_nodes.convert import chunk_to_msg, to_ns, to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
@@ -64,6 +64,7 @@ class TeleopNode(BcLifecycleNode):
         self._odometry: Odometry | None = None
         self._task: TaskState | None = None
         self._recording = False
+        self._help = HelpRequest()  # of the policy
         self._tick_ns = 0
         self._hold_ns = 0  # stamp of the newest HOLD
         self._joy: JoyDevice | None = None
@@ -105,6 +106,7 @@ class TeleopNode(BcLifecycleNode):
         self.create_subscription(Odometry, "object/odometry", self._on_odometry, sensor)
         self.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
         self.create_subscription(EpisodeStatus, "episode/status", self._on_episode, qos.STATE)
+        self.create_subscription(HelpRequest, "policy/help", self._on_help, qos.LATCHED)
         if self._joy is not None:
             self._rumble = self.create_publisher(JoyFeedbackArray, "joy/set_feedback", qos.EVENT)
         if settings.device == "joy":
@@ -169,6 +171,11 @@ class TeleopNode(BcLifecycleNode):
         self._recording = msg.state == EpisodeStatus.RECORDING
         self._try_tick()
 
+    def _on_help(self, msg: HelpRequest) -> None:
+        if msg.message and msg.state != self._help.state:
+            self.get_logger().warning(f"the policy {msg.message}")
+        self._help = msg
+
     def _start_gamepad(self, name: str) -> None:
         """Its thread leaves readings and wakes the executor, which takes them."""
         woken = self.create_guard_condition(self._take_readings)
@@ -232,6 +239,7 @@ class TeleopNode(BcLifecycleNode):
             task=task_view(self._task) if self._task is not None else None,
             recording=self._recording,
             held=self._mode is not None and self._mode.mode == ControlMode.HOLD,
+            asked=self._help.state != HelpRequest.NONE,
         )
 
     def _is_fresh(self, msg: Odometry | None, now_ns: int) -> bool:
@@ -268,7 +276,8 @@ class TeleopNode(BcLifecycleNode):
         """Let the hand feel what became of it (joy_node's topic: TYPE_RUMBLE, intensity 0 ... 1)."""
         human = reference is not None and reference.human and self.session.engaged
         stopped = reference is not None and reference.stopped
-        intensity = self._feedback.update(now_ns, human, bool(self.session.message), stopped)
+        asked = self._help.state != HelpRequest.NONE
+        intensity = self._feedback.update(now_ns, human, bool(self.session.message), stopped, asked)
         if intensity is not None:
             rumble = JoyFeedback(type=JoyFeedback.TYPE_RUMBLE, id=0, intensity=intensity)
             self._rumble.publish(JoyFeedbackArray(array=[rumble]))

@@ -1,6 +1,6 @@
 """Rumble: one pulse per event, and an end to each."""
 
-from bc_teleop.feedback import DENIED, STOPPED, TAKEN, Feedback
+from bc_teleop.feedback import ASKED, DENIED, STOPPED, TAKEN, Feedback
 
 MS = 1_000_000
 
@@ -17,6 +17,16 @@ def test_a_stop_outranks_the_refusal_that_follows_from_it() -> None:
     assert feedback.update(50 * MS, human=False, denied=True, stopped=True) == STOPPED.intensity
     assert feedback.update(100 * MS, human=False, denied=True, stopped=True) is None
     assert feedback.update(900 * MS, human=False, denied=True, stopped=True) == 0.0
+
+
+def test_a_call_for_help_is_felt_once_and_a_takeover_after_it_too() -> None:
+    feedback = Feedback()
+    steps = [(False, True), (False, True), (True, True), (True, False), (False, False)]  # human, asked
+    felt = [
+        feedback.update(i * 1000 * MS, human=human, denied=False, stopped=False, asked=asked)
+        for i, (human, asked) in enumerate(steps)
+    ]
+    assert felt == [ASKED.intensity, 0.0, TAKEN.intensity, 0.0, None]
 
 
 def test_a_dead_man_without_effect_is_felt_each_time_it_is_pressed() -> None:

@@ -11,7 +11,9 @@ from bc_bringup.commands import (
     dagger,
     demo,
     doctor,
+    gate,
     inspect,
+    label,
     launch,
     repair,
     replay,
@@ -22,5 +24,6 @@ from bc_bringup.commands import (
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
-    "dagger": dagger, "inspect": inspect, "repair": repair, "replay": replay, "convert": convert, "view": view,
+    "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair, "replay": replay,
+    "convert": convert, "view": view,
 }  # fmt: skip

@@ -1,8 +1,10 @@
-"""Rounds of DAgger: the policy drives, someone corrects, what they did is added to the data, a new policy is trained.
+"""Rounds of DAgger: the policy drives, an expert corrects or is asked, a new policy is trained on everything.
 
-Round 0 trains on the demonstrations alone. Each later round drives with the policy of the round before under
-launch/dagger.launch.yaml, trains on everything so far, and is evaluated without corrections on the same scenes. Stop at
-any time: a second run goes on where the first was stopped.
+Round 0 trains on the demonstrations alone. Each later round drives with the policy of the round before and is
+evaluated without an expert on the same scenes. The expert is an operator, who takes over under
+launch/dagger.launch.yaml; or it is simulated: in virtual time the simulation is forked where the policy asks for a
+chunk, and the scripted expert rolled from there, so that its answer is a chunk too. Stop at any time: a second run goes
+on where the first was stopped.
 """
 
 import argparse
@@ -13,27 +15,36 @@ from bc_bringup.commands import rollout
 from bc_bringup.commands.common import add_setup_arguments, positive, setup_of
 from bc_bringup.dagger.plan import Round, load_plan
 
+PLANS = {"operator": "config/dagger.yaml", "simulated": "config/dagger_simulated.yaml"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("demonstrations", type=Path, metavar="DIR", help="episodes of the expert alone")
     parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="rounds after round 0 (%(default)s)")
     parser.add_argument("--directory", type=Path, default=Path("out/dagger"), help="a folder per round (%(default)s)")
-    parser.add_argument("--plan", type=Path, help="what a round holds, instead of config/dagger.yaml")
+    parser.add_argument("--expert", default="operator", choices=tuple(PLANS), help="%(default)s unless given")
+    parser.add_argument("--plan", type=Path, help=f"what a round holds, instead of {' or '.join(PLANS.values())}")
     parser.add_argument(
-        "--device", default="intervening", choices=("intervening", "joy"), help="who corrects (%(default)s)"
+        "--device",
+        default="intervening",
+        choices=("intervening", "joy", "gamepad"),
+        help="the operator's (%(default)s)",
     )
     add_setup_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    from bc_bringup.dagger.operator import Operator
     from bc_bringup.dagger.rounds import run_round
+    from bc_bringup.dagger.simulated import Simulated
     from bc_core.dagger.curve import format_table, write_curve
 
-    plan = load_plan(args.plan or resources.share() / "config" / "dagger.yaml", tuple(rollout.MODES))
+    plan = load_plan(args.plan or resources.share() / PLANS[args.expert], tuple(rollout.MODES))
     setup = setup_of(args)
+    expert = Simulated(setup, plan) if args.expert == "simulated" else Operator(setup, plan, args.device)
     accounts = []
     for number in range(args.rounds + 1):
-        accounts.append(run_round(setup, plan, Round(args.directory, number), args.demonstrations, args.device))
+        accounts.append(run_round(setup, plan, Round(args.directory, number), args.demonstrations, expert))
         print(format_table(accounts))
         write_curve(accounts, args.directory / "learning_curve.svg")
     print(f"learning curve: {args.directory / 'learning_curve.svg'}")

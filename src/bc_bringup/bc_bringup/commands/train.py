@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="a policy configuration file, instead of --policy")
     parser.add_argument("--contract", default="panda_conveyor", help="name of a contract (%(default)s)")
     parser.add_argument("--steps", type=int, help="training steps, instead of the configured ones")
+    parser.add_argument("--seed", type=int, help="of weights and batches, instead of the configured one: for ensembles")
 
 
 def policy_config(name: str, training: dict[str, Any], file: Path | None = None) -> dict[str, Any]:
@@ -92,7 +93,8 @@ def set_aside(folder: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = policy_config(args.policy, {} if args.steps is None else {"steps": args.steps}, args.config)
+    given = {key: value for key in ("steps", "seed") if (value := getattr(args, key)) is not None}
+    config = policy_config(args.policy, given, args.config)
     summary = train(args.episodes, args.contract, config, args.out)
     print(f"checkpoint in {args.out}")
     for key, value in summary.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from bc_core.dagger.mixture import Beta
 from bc_core.errors import BcError
 from bc_core.schema import Section
 
@@ -13,10 +14,19 @@ STARTS = ("scratch", "warm")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """episodes: with corrections, per round; trials: without, per policy.
+class Asking:
+    """Of an expert that is asked: rows: that a round may cost. beta: how often it drives, by round."""
 
-    training, data: replace keys of the policy's sections of that name; a warm round takes warm_steps.
+    rows: int
+    beta: Beta
+
+
+@dataclass(frozen=True)
+class Plan:
+    """episodes: with corrections, or in which an expert is asked, at most, per round; trials: without, per policy.
+
+    asking: None: the plan is for someone who corrects. training, data: replace keys of the policy's sections of that
+    name; a warm round takes warm_steps.
     """
 
     episodes: int
@@ -27,6 +37,7 @@ class Plan:
     warm_steps: int
     data: dict[str, Any]
     training: dict[str, Any] = field(default_factory=dict)
+    asking: Asking | None = None
 
 
 def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
@@ -45,9 +56,16 @@ def load_plan(path: Path, modes: tuple[str, ...]) -> Plan:
         warm_steps=section.integer("warm_steps", minimum=1),
         data=dict(section.section("data", {}).document),
         training=dict(section.section("training", {}).document),
+        asking=_asking(section.section("asking")) if "asking" in section.document else None,
     )
     section.finish()
     return plan
+
+
+def _asking(section: Section) -> Asking:
+    asking = Asking(section.integer("rows", minimum=1), Beta.from_section(section.section("beta")))
+    section.finish()
+    return asking
 
 
 @dataclass(frozen=True)

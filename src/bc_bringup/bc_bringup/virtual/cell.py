@@ -31,13 +31,14 @@ class VirtualCell:
 
     An action at time t runs when the control period at t has run, as a node does that hears the samples stamped t; what
     it sends arrives in the period after. Mode changes and acknowledgements are handed to `on_mode` and `on_ack` before
-    the next action.
+    the next action, chunks to `on_chunk` as they are sent.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.on_mode: list[Callable[[ModeChange], None]] = []
         self.on_ack: list[Callable[[Ack], None]] = []
+        self.on_chunk: list[Callable[[str, ActionChunk], None]] = []
         self.acks: list[Ack] = []
         self.modes: list[ModeChange] = []
         self._queue: list[tuple[int, int, Action]] = []
@@ -83,6 +84,8 @@ class VirtualCell:
 
     def submit(self, source: str, chunk: ActionChunk) -> None:
         """Hand the controller a chunk; it arrives in the next period."""
+        for hear in self.on_chunk:
+            hear(source, chunk)
         self.simulation.controller.submit(source, chunk)
 
     def request(self, request: int, reason: str = "operator") -> bool:

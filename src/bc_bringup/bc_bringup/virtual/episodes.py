@@ -1,6 +1,5 @@
 """Whole episodes in a VirtualCell: a device, and where there is one a policy, until the task is decided."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bc_bringup.virtual.cell import VirtualCell, observe
@@ -30,18 +29,26 @@ class VirtualEpisodes:
     outcome: TaskOutcome
     seed: int = 0
 
-    def play(self, seed: int, resume: bool, on_tick: Callable[[int], None] = lambda time_ns: None) -> TaskOutcome:
+    def play(self, seed: int, resume: bool) -> TaskOutcome:
         """One episode, from reset to the tick after it is decided. resume: the policy begins."""
-        cell, dt_ns = self.cell, self.contract.grid.dt_ns
+        self.reset(seed)
+        return self.run(resume)
+
+    def reset(self, seed: int) -> None:
+        """The scene of a seed, at a tick; the robot is in HOLD."""
+        cell = self.cell
         self.seed = seed
         cell.run_until(self.contract.grid.time(self.contract.grid.ceil(cell.now_ns + 1)))
         cell.reset(seed)
         self.outcome = cell.simulation.outcome()
+
+    def run(self, resume: bool) -> TaskOutcome:
+        """From the reset to the tick after the task is decided. resume: the policy begins."""
+        cell, dt_ns = self.cell, self.contract.grid.dt_ns
         if resume:
             cell.request(ChangeMode.Request.RESUME, "episode begins")
         while not self.outcome.finished:
             cell.run_until(cell.now_ns - cell.now_ns % dt_ns + dt_ns)
-            on_tick(cell.now_ns)
             change = cell.modes[-1] if cell.modes else None
             if resume and change is not None and change.mode == ControlMode.HOLD and change.reason == "starved":
                 cell.request(ChangeMode.Request.RESUME, "after starvation")

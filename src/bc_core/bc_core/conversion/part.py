@@ -67,6 +67,8 @@ def convert_bag(job: Job, folder: Path) -> None:
         return
     ticks = read_episode(job.bag, contract, job.selection.streams, 1, episode)
     header |= {"refused_ticks": dict(ticks.refused), "missing_chunks": ticks.missing_chunks}
+    if ticks.labels is not None:
+        header |= {"label_horizon": ticks.labels.rows.shape[1], "labels": dict(ticks.labels.provenance)}
     names = state_names(ticks, contract, job.selection) if ticks.values else []
     write_part(folder, header, names, list(segments(ticks, contract, job.selection, job.choice)), job.cameras)
 
@@ -85,6 +87,8 @@ def write_part(
 def _store(folder: Path, number: int, segment: Segment, cameras: CameraFormat) -> dict[str, Any]:
     arrays: dict[str, Any] = {_STREAM + stream: values for stream, values in segment.numbers.items()}
     arrays |= {"action": segment.action, "intervention": segment.intervention, "weight": segment.weight}
+    if segment.label is not None:
+        arrays |= {"label": segment.label, "label_rows": segment.label_rows}
     np.savez(folder / f"{number}.npz", **arrays)
     stored = {camera: cameras.store(folder / f"{camera}-{number}", images) for camera, images in segment.images.items()}
     return {"frames": len(segment), "first_tick": segment.first_tick, "cameras": stored}
@@ -94,8 +98,8 @@ def _store(folder: Path, number: int, segment: Segment, cameras: CameraFormat) -
 class StoredSegment:
     """One episode of the data set to be: a segment of a part. number: of it in its part.
 
-    header: of the bag. cameras: what the format said of each. first_tick, numbers, action, intervention, weight: as in
-    Segment.
+    header: of the bag. cameras: what the format said of each. first_tick, numbers, action, intervention, weight, label,
+    label_rows: as in Segment.
     """
 
     header: dict[str, Any]
@@ -107,9 +111,20 @@ class StoredSegment:
     action: npt.NDArray[np.float32]
     intervention: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.float32]
+    label: npt.NDArray[np.float32] | None = None
+    label_rows: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.action)
+
+    def labels(self, horizon: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """label (T, horizon, D) and label_rows (T,), as a data set has them: all of one length, zero without labels."""
+        count, width = self.action.shape
+        label = np.zeros((count, horizon, width), dtype=np.float32)
+        if self.label is None or self.label_rows is None:
+            return label, np.zeros(count, dtype=np.int64)
+        label[:, : self.label.shape[1]] = self.label
+        return label, self.label_rows
 
     @property
     def outcome(self) -> int:

@@ -50,6 +50,11 @@ class Parts:
         names: list[str] = self.used[0]["state_names"]
         return names
 
+    @property
+    def label_horizon(self) -> int:
+        """Rows of the longest label; 0: no bag has labels."""
+        return max(header.get("label_horizon", 0) for header in self.headers)
+
     def account(self) -> dict[str, Any]:
         """What was chosen and what every bag contributed, to be stored with the data set (JSON)."""
         return {

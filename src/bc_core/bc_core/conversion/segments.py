@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bc_core.contract import Contract
-from bc_core.dataset import EpisodeTicks
+from bc_core.dataset import EpisodeTicks, labels_by_tick
 from bc_core.errors import BcError
 from bc_core.fields import column_names
 from bc_core.idle import IdleRule, idle_weight
@@ -62,7 +62,8 @@ class Segment:
 
     first_tick: on the grid. numbers: stream -> (T, width) float32; action (T, D) float32. intervention (T,): a human
     commanded. weight (T,) float32: of the frame in training, relative to 1. images: camera -> (T, height, width, 3)
-    uint8 RGB.
+    uint8 RGB. label (T, L, D) float32: what an expert answered that was asked there; label_rows (T,): how many of its
+    rows count, 0 where it was not asked. None: it was asked nowhere in this episode.
     """
 
     first_tick: int
@@ -71,6 +72,8 @@ class Segment:
     intervention: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.float32]
     images: Mapping[str, npt.NDArray[np.uint8]]
+    label: npt.NDArray[np.float32] | None = None
+    label_rows: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.action)
@@ -88,6 +91,7 @@ def segments(episode: EpisodeTicks, contract: Contract, selection: Selection, ch
         wanted &= np.isin(episode.source, choice.sources)
     weight = idle_weight(episode, contract.groups, contract.grid.dt, choice.idle)
     wanted &= weight > 0.0
+    labels = labels_by_tick(episode)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], wanted, [False]]).astype(np.int8)))
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         if end - begin < _LEAST_TICKS:
@@ -101,6 +105,8 @@ def segments(episode: EpisodeTicks, contract: Contract, selection: Selection, ch
             images={
                 camera: _rgb(contract, camera, episode.values[camera][begin:end, -1]) for camera in selection.cameras
             },
+            label=None if labels is None else labels[0][begin:end],
+            label_rows=None if labels is None else labels[1][begin:end],
         )
 
 

@@ -1,7 +1,7 @@
 """How rounds compare: a table for the terminal and a learning curve.
 
-An account is what a round's round.json holds: round, episodes, trials (seed -> success), corrected (None in round 0),
-and what training says.
+An account is what a round's round.json holds: round, episodes, trials (seed -> success), corrected (None in round 0;
+else `expert_rows` and `share`), and what training says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ def success(account: Account) -> Proportion:
 
 
 def intervention_rate(account: Account) -> float | None:
-    """Share of the commanded ticks at which the human commanded, while the policy of the round before drove."""
+    """Share of the driving that was the expert's while the policy of the round before was to drive: ticks of a human
+    who corrects, chunks of an expert that is asked. None: nobody drove.
+    """
     corrected = account["corrected"]
-    if not corrected or not corrected["commanded_ticks"]:
-        return None
-    return float(corrected["expert_ticks"]) / float(corrected["commanded_ticks"])
+    return None if not corrected or corrected["share"] is None else float(corrected["share"])
 
 
 def gain(account: Account, first: Account) -> str:
@@ -42,7 +42,7 @@ def gain(account: Account, first: Account) -> str:
 
 def format_table(accounts: Sequence[Account]) -> str:
     """One line per round."""
-    rows = [("round", "episodes", "frames", "human ticks", "intervened", "success % (95 %)", "to round 0, points")]
+    rows = [("round", "episodes", "frames", "expert rows", "intervened", "success % (95 %)", "to round 0, points")]
     for account in accounts:
         rate, corrected = success(account), account["corrected"]
         share = intervention_rate(account)
@@ -51,7 +51,7 @@ def format_table(accounts: Sequence[Account]) -> str:
                 str(account["round"]),
                 str(account["episodes"]),
                 "-" if account["frames"] is None else str(account["frames"]),
-                "-" if corrected is None else str(corrected["expert_ticks"]),
+                "-" if corrected is None else str(corrected["expert_rows"]),
                 "-" if share is None else f"{100 * share:.1f} %",
                 f"{100 * rate.rate:.0f} ({100 * rate.low:.0f}-{100 * rate.high:.0f})",
                 gain(account, accounts[0]),
@@ -75,8 +75,8 @@ def write_curve(accounts: Sequence[Account], path: Path) -> None:
         known = [(number, share) for number, share in shares if share is not None]
         if known:
             below.plot([n for n, _ in known], [share for _, share in known], marker="o", color=_COLOURS[1])
-        below.set(title="Driven by the human while the round before's policy drove", xlabel="round")
-        below.set(ylim=(0.0, None), ylabel="share of ticks", xticks=rounds)
+        below.set(title="Driven by the expert in episodes of the round before's policy", xlabel="round")
+        below.set(ylim=(0.0, None), ylabel="share", xticks=rounds)
         path.parent.mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context({"svg.hashsalt": "bc_ros", "svg.fonttype": "path"}):
             figure.savefig(path, format="svg", metadata={"Date": None})

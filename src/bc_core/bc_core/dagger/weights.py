@@ -14,19 +14,21 @@ from bc_core.schema import Section
 class PartWeights:
     """How often a frame is drawn, relative to others; 0 drops it.
 
-    before_seconds: how long ahead of an intervention the policy's frames count as `before`: what it did there is what
-    the human had to correct.
+    label: a frame with what an expert answered for its target, whoever acted (bc_core.dagger.asked). before_seconds:
+    how long ahead of an intervention the policy's frames count as `before`: what it did there is what the human had to
+    correct.
     """
 
     demonstration: float = 1.0
     intervention: float = 1.0
     before: float = 1.0
     policy: float = 1.0
+    label: float = 1.0
     before_seconds: float = 0.0
 
     @classmethod
     def from_section(cls, section: Section) -> "PartWeights":
-        names = ("demonstration", "intervention", "before", "policy", "before_seconds")
+        names = ("demonstration", "intervention", "before", "policy", "label", "before_seconds")
         weights = cls(**{name: section.number(name, getattr(cls, name), minimum=0.0) for name in names})
         section.finish()
         return weights

@@ -18,7 +18,7 @@ def to_lerobot(request: Request, out: Path, encoding: VideoSettings | None = Non
     bags, contract = find_bags(request)
     cameras = Videos(layout.frames_per_second(contract), encoding or VideoSettings())
     parts = make_parts(bags, contract, request, cameras, out)
-    features = layout.features(contract, parts.selection, parts.state_names)
+    features = layout.features(contract, parts.selection, parts.state_names, parts.label_horizon)
     extra = parts.account() | {"video": asdict(cameras.settings)}
     counts = write.assemble(parts.folders, out, features, cameras.fps, contract.robot.description, extra)
     forget_parts(out)

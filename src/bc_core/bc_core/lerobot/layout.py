@@ -15,6 +15,7 @@ EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.par
 INFO_PATH, STATS_PATH, TASKS_PATH = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
 INTERVENTION, OUTCOME, WEIGHT, DONE = "intervention", "outcome", "weight", "next.done"
+LABEL, LABEL_ROWS = "label", "label_rows"
 DEFAULTS = {
     "timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64", "task_index": "int64",
 }  # fmt: skip
@@ -31,8 +32,12 @@ def frames_per_second(contract: Contract) -> int:
     return NANOSECONDS // contract.grid.dt_ns
 
 
-def features(contract: Contract, selection: Selection, state_names: list[str]) -> dict[str, dict[str, Any]]:
-    """The `features` of info.json. state_names: one per column of observation.state."""
+def features(
+    contract: Contract, selection: Selection, state_names: list[str], label_horizon: int = 0
+) -> dict[str, dict[str, Any]]:
+    """The `features` of info.json. state_names: one per column of observation.state. label_horizon: rows of a label of
+    an expert that was asked; 0: there are none.
+    """
     action_names = [name for group in contract.groups for name in _group_names(group.name, group.names, group.width)]
     found: dict[str, dict[str, Any]] = {
         STATE: {"dtype": "float32", "shape": [len(state_names)], "names": state_names},
@@ -42,6 +47,9 @@ def features(contract: Contract, selection: Selection, state_names: list[str]) -
         WEIGHT: {"dtype": "float32", "shape": [1], "names": None},
         DONE: {"dtype": "bool", "shape": [1], "names": None},
     }
+    if label_horizon:
+        found[LABEL] = {"dtype": "float32", "shape": [label_horizon * contract.width], "names": None}
+        found[LABEL_ROWS] = {"dtype": "int64", "shape": [1], "names": None}
     for camera in selection.cameras:
         height, width, _ = contract.observations[camera].shape
         found[IMAGES + camera] = {

@@ -7,7 +7,7 @@ acknowledgements and modes that say so: of a human where `intervention` is true 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 
 from bc_core.contract import Contract
 from bc_core.conversion.segments import Selection, select
+from bc_core.dagger.asked import AskedLabels, write_labels
 from bc_core.episode_writer import OUTCOMES, EpisodeWriter, recorded_topics
 from bc_core.errors import BcError
 from bc_core.lerobot import layout, video
 from bc_core.lerobot.messages import MessageMaker
 
-_NUMBERS = (layout.STATE, layout.ACTION, layout.OUTCOME, layout.INTERVENTION)
+_NUMBERS = (layout.STATE, layout.ACTION, layout.OUTCOME, layout.INTERVENTION, layout.LABEL, layout.LABEL_ROWS)
 _FIRST_TICK = 1000  # episodes without a tick of their own begin here: time 0 is no time
 
 
@@ -125,6 +126,19 @@ def _write_episode(data: _DataSet, row: dict[str, Any], path: Path) -> None:
             if index % 20 == 0:
                 writer.flush(time)
         writer.close(outcome, "converted from LeRobot", times[-1])
+    if labels := _labels(data, numbers, first):
+        write_labels(path, labels, contract)
+
+
+def _labels(data: _DataSet, numbers: Mapping[str, Any], first: int) -> AskedLabels | None:
+    """What an expert answered that was asked at some of the frames; None: nobody was."""
+    rows = numbers.get(layout.LABEL_ROWS, np.zeros(0, dtype=np.int64)).ravel()
+    asked = np.flatnonzero(rows)
+    if not len(asked):
+        return None
+    label = numbers[layout.LABEL][asked].astype(np.float64).reshape(len(asked), -1, data.contract.width)
+    valid = np.arange(label.shape[1]) < rows[asked, None]
+    return AskedLabels(first + asked, label, valid, {"lerobot": str(data.root)})
 
 
 def _numbers(data: _DataSet, row: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def assemble(
     seconds: dict[tuple[str, tuple[int, int]], float] = {}
     for episode, segment in enumerate(stored_segments(parts)):
         task = tasks.setdefault(segment.header["task"], len(tasks))
-        columns = _columns(segment, episode, tables.rows, task, fps)
+        columns = _columns(segment, episode, tables.rows, task, fps) | _labels(segment, features)
         length = len(segment)
         row = _episode_row(segment, episode, tables.rows, columns, totals)
         row["data/chunk_index"], row["data/file_index"] = tables.write(columns)
@@ -115,6 +115,15 @@ def _columns(segment: StoredSegment, episode: int, first: int, task: int, fps: i
         "index": first + frame,
         "task_index": np.full(length, task, dtype=np.int64),
     }
+
+
+def _labels(segment: StoredSegment, features: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of an expert that was asked, flat: row by row."""
+    if layout.LABEL not in features:
+        return {}
+    width = features[layout.LABEL]["shape"][0]
+    label, rows = segment.labels(width // segment.action.shape[1])
+    return {layout.LABEL: label.reshape(len(segment), width), layout.LABEL_ROWS: rows}
 
 
 class _Tables:

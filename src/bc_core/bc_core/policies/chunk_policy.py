@@ -76,6 +76,11 @@ class ChunkPolicy(Policy):
             raise FloatingPointError(f"the policy's chunk for tick {frame.tick} is not finite")
         return actions
 
+    def normalised(self, actions: Array, frame: Frame) -> Array:
+        """Absolute rows (H, D) for a frame as the network sees them, (H, E): in standard deviations of its training."""
+        newest = {stream: value[-1] for stream, value in frame.values.items()}
+        return self.action_normaliser.normalise(self.encoder.encode(actions, newest))
+
     def _sample(
         self, condition: Tensor, generator: torch.Generator, continuation: Continuation | None, rows: int
     ) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from bc_core.commands import SOURCES
+from bc_core.dagger.asked import LABEL
 from bc_core.dagger.weights import PartWeights
 from bc_core.encoding import Encoding
 from bc_core.episode_writer import OUTCOMES
@@ -84,9 +85,10 @@ def _relation(section: Section) -> tuple[str, str]:
 class DataConfig:
     """Which recorded ticks are trained on.
 
-    sources: whose commands. outcomes: of which episodes. pad_end: where nobody commands until the end of the episode,
-    the reference stands, and rows past it are trained as standing. weights: how often frames are drawn, by who acted.
-    idle: what frames weigh where the command stands still; none: as others.
+    sources: whose commands; "label": what an expert answered that was asked (bc_core.dagger.asked). outcomes: of which
+    episodes, save for labels. pad_end: where nobody commands until the end of the episode, the reference stands, and
+    rows past it are trained as standing. weights: how often frames are drawn, by who acted. idle: what frames weigh
+    where the command stands still; none: as others.
     """
 
     sources: tuple[str, ...]
@@ -98,7 +100,7 @@ class DataConfig:
     @classmethod
     def from_section(cls, section: Section) -> "DataConfig":
         config = cls(
-            sources=section.texts("sources", choices=SOURCES),
+            sources=section.texts("sources", choices=(*SOURCES, LABEL)),
             outcomes=section.texts("outcomes", choices=OUTCOMES),
             pad_end=section.boolean("pad_end"),
             weights=PartWeights.from_section(section.section("weights", {})),

@@ -14,7 +14,7 @@ from bc_core.errors import BcError
 from bc_core.replay_buffer import storage
 from bc_core.replay_buffer.cameras import Frames, link_frames
 
-_RESERVED = ("action", "intervention", "outcome", "weight", "timestamp")
+_RESERVED = ("action", "intervention", "outcome", "weight", "timestamp", "label", "label_rows")
 
 
 def to_zarr(request: Request, out: Path, cameras: Frames | None = None) -> dict[str, int]:
@@ -59,6 +59,9 @@ def _columns(found: Sequence[StoredSegment], parts: Parts) -> dict[str, Any]:
     columns = {
         stream: np.concatenate([segment.numbers[stream] for segment in found]) for stream in parts.selection.numeric
     }
+    if horizon := parts.label_horizon:
+        labels, rows = zip(*(segment.labels(horizon) for segment in found), strict=True)
+        columns |= {"label": np.concatenate(labels), "label_rows": np.concatenate(rows)}
     return columns | {
         "action": np.concatenate([segment.action for segment in found]),
         "intervention": np.concatenate([segment.intervention for segment in found]),

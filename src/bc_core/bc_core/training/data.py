@@ -12,7 +12,8 @@ from torch import Tensor
 
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
-from bc_core.dataset import EpisodeTicks, Windows, read_episode, windows
+from bc_core.dagger.asked import LABEL, LABELS_FILE
+from bc_core.dataset import EpisodeTicks, Windows, label_windows, read_episode, windows, without_commands
 from bc_core.errors import BcError
 from bc_core.idle import idle_weight
 from bc_core.normalisation import Normaliser, fit_actions, fit_observations
@@ -41,13 +42,17 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Account:
-    """What was read and what was left out, for the summary: nothing disappears unsaid."""
+    """What was read and what was left out, for the summary: nothing disappears unsaid.
+
+    labels: of an expert that was asked, in these episodes; those of an episode count whatever came of it.
+    """
 
     episodes: int
     skipped_episodes: Mapping[str, int]
     refused_frames: Mapping[str, int]
     missing_chunks: int
     lost_messages: int
+    labels: int
 
 
 def read_episodes(
@@ -55,18 +60,25 @@ def read_episodes(
 ) -> tuple[list[EpisodeTicks], Account]:
     """Read the episodes whose outcome is wanted; `reading` may wrap the paths with a progress display.
 
-    BcError: no episode is left.
+    Where labels are a source, a labelled episode of another outcome is read for them alone: an expert's answer is worth
+    the same wherever the student ends. BcError: no episode is left.
     """
     _, _, streams, _ = input_layout(contract, config.policy)
     episodes, skipped, refused = [], Counter[str](), Counter[str]()
-    missing = lost = 0
+    missing = lost = labels = 0
     for path in reading or iter(paths):
         episode = open_episode(path)
         outcome = str(episode.info.get("outcome", "unlabelled"))
-        if outcome not in config.data.outcomes:
+        wanted = outcome in config.data.outcomes
+        labelled = LABEL in config.data.sources and (path / LABELS_FILE).is_file()
+        if not wanted and not labelled:
             skipped[outcome] += 1
             continue
         ticks = read_episode(path, contract, streams, config.policy.n_obs_steps, episode)
+        if ticks.labels is not None and labelled:
+            labels += len(ticks.labels)
+        if not wanted:
+            ticks = without_commands(ticks)
         refused.update(ticks.refused)
         missing += ticks.missing_chunks
         lost += episode.lost_total
@@ -77,7 +89,7 @@ def read_episodes(
             f"no episode to train on among {len(paths)} (wanted outcomes: {', '.join(config.data.outcomes)}; "
             f"found: {found}): record some, or change data.outcomes"
         )
-    return episodes, Account(len(episodes), dict(skipped), dict(refused), missing, lost)
+    return episodes, Account(len(episodes), dict(skipped), dict(refused), missing, lost, labels)
 
 
 def split(episodes: Sequence[EpisodeTicks], part: float, seed: int) -> tuple[list[EpisodeTicks], list[EpisodeTicks]]:
@@ -141,6 +153,10 @@ def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: Policy
         window = windows(episode, config.horizon, data.sources, data.pad_end).chosen(weight > 0.0)
         if len(window.frames):
             parts.append((episode, window, weight[window.frames]))
+        if LABEL in data.sources and data.weights.label > 0.0:
+            asked = label_windows(episode, config.horizon, data.pad_end)
+            if len(asked.frames):
+                parts.append((episode, asked, np.full(len(asked.frames), data.weights.label)))
     if not parts:
         empty = np.empty((0, config.horizon, encoder.width))
         return _Arrays(np.empty((0, 0)), {}, empty, np.empty((0, config.horizon), bool), np.empty(0))

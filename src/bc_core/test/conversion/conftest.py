@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bc_core.contract import Contract
+from bc_core.dagger.asked import AskedLabels, write_labels
 
 MS = 1_000_000
 START = 20_000  # first tick
@@ -53,6 +54,21 @@ def bags(small: Contract, tmp_path: Path, recording_at: Callable[..., Any]) -> l
             bag.chunk("human", 2, t(START + 10), rows(500, TICKS - 10), in_force=t(START + 10))
         paths.append(bag.close(outcome))
     return paths
+
+
+@pytest.fixture
+def labelled(bags: list[Path], small: Contract) -> AskedLabels:
+    """What an expert answered at two ticks of the second bag: three rows, of which the second label lacks one."""
+    rows = np.stack([rows_of_label(4), rows_of_label(20)])
+    labels = AskedLabels(
+        np.array([START + 4, START + 20]), rows, np.array([[True] * 3, [True, True, False]]), {"expert": "test"}
+    )
+    write_labels(bags[1], labels, small)
+    return labels
+
+
+def rows_of_label(tick: int) -> np.ndarray:
+    return rows(1000 + tick, 3)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
 from bc_core.conversion.run import Request
+from bc_core.dagger.asked import AskedLabels, read_labels
 from bc_core.dataset import read_episode
 from bc_core.errors import BcError
 from bc_core.lerobot.convert import to_lerobot
@@ -40,6 +41,22 @@ def test_bags_hold_what_the_bags_before_held(bags: list[Path], out: Path, small:
     assert np.abs(error).mean() < 12  # colours are halved in the video
     assert open_episode(path).info["outcome"] == "success"
     assert open_episode(tmp_path / "again" / "episode_000003").info["outcome"] == "failure"
+
+
+def test_labels_come_back_with_their_bags(
+    labelled: AskedLabels, bags: list[Path], small: Contract, tmp_path: Path
+) -> None:
+    out = tmp_path / "dataset"
+    to_lerobot(Request([bags[0].parent], workers=Workers(1)), out, VideoSettings("h264", crf=30))
+    features = json.loads((out / "meta" / "info.json").read_text())["features"]
+    assert features["label"]["shape"] == [3 * 8] and features["label_rows"]["shape"] == [1]
+    from_lerobot(out, tmp_path / "again")
+    found = read_labels(tmp_path / "again" / "episode_000001", small)
+    assert found is not None
+    np.testing.assert_array_equal(found.ticks, labelled.ticks)
+    np.testing.assert_allclose(found.rows, labelled.rows, atol=1e-6)
+    np.testing.assert_array_equal(found.valid, labelled.valid)
+    assert read_labels(tmp_path / "again" / "episode_000000", small) is None
 
 
 def test_what_is_there_is_not_written_again(out: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import zarr
 
 from bc_core.conversion.run import Request
 from bc_core.conversion.segments import Choice
+from bc_core.dagger.asked import AskedLabels
 from bc_core.errors import BcError
 from bc_core.idle import IdleRule
 from bc_core.replay_buffer import convert
@@ -60,6 +61,20 @@ def test_frames_commands_and_labels_are_those_of_the_bags(out: Path) -> None:
     assert found["meta/episode_seed"].tolist() == [0, 1, 2, 2]
     assert found["meta/episode_start"].tolist() == [(START + k) * 50_000_000 for k in (0, 0, 0, 16)]
     np.testing.assert_allclose(found["data/timestamp"][48:51], [0.0, 0.05, 0.1])
+
+
+def test_what_an_expert_answered_lies_beside_the_frame_it_was_asked_at(
+    labelled: AskedLabels, bags: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "set.zarr"
+    to_zarr(Request([bags[0].parent], workers=HERE), out)
+    found = arrays(out)
+    assert found["data/label"].shape == (68, 3, 8)
+    asked = np.flatnonzero(found["data/label_rows"])
+    assert asked.tolist() == [TICKS + 4, TICKS + 20] and found["data/label_rows"][asked].tolist() == [3, 2]
+    np.testing.assert_allclose(found["data/label"][asked], labelled.rows, atol=1e-6)
+    told = json.loads((out / ".zattrs").read_text())["bc_ros"]["bags"]
+    assert [bag.get("labels", {}).get("expert") for bag in told] == [None, "test", None]
 
 
 def test_idle_frames_weigh_what_was_chosen_and_the_choice_is_kept(still: Path, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ The ways differ in discrete choices that are all equally good but must not be mi
 gripped, so which way the wrist turns, and on which side of the direct path the tool swings out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from bc_core.grid import NANOSECONDS
 from bc_teleop.command import DeviceCommand, ObjectView, Observation
 from bc_teleop.devices import motion
 from bc_teleop.devices.paths import Arc, Rise, Straight, grasp_yaw, left_of
@@ -34,6 +36,9 @@ class ConveyorPickConfig:
     close_limit: float = 0.8  # most time
     open_width: float = 0.08
     missed_width: float = 0.015  # a gripper closed further than this holds nothing
+    held_width: float = 0.03  # openings, least and most, at which the cube is in the hand
+    held_width_most: float = 0.045
+    held_distance: float = 0.03  # and the tool this close to the cube's centre
     lift_height: float = 0.16
     lift_time: float = 0.8
     linear_gain: float = 4.0
@@ -58,16 +63,21 @@ class Way:
         return f"turn {'left' if self.turn > 0 else 'right'}, arc {'left' if self.side > 0 else 'right'}"
 
 
-class ConveyorPickExpert:
-    """One episode. rng draws the way, the reaction time and the tremor."""
+Path = Arc | Straight | Rise
+Joining = Callable[[Observation, ObjectView], tuple[Path, float]]
+"""Where an expert begins that is asked in the middle of an episode: its path, and how long it has been on it [s]."""
 
-    def __init__(self, config: ConveyorPickConfig, rng: np.random.Generator) -> None:
-        self._config = config
+
+class ConveyorPickExpert:
+    """One episode. rng draws the way, the reaction time and the tremor. join: begin there instead of at the start."""
+
+    def __init__(self, config: ConveyorPickConfig, rng: np.random.Generator, join: Joining | None = None) -> None:
+        self._config, self._join = config, join
         self._reaction = config.reaction_time + config.reaction_spread * rng.uniform()
         tempo = 1.0 + config.tempo * rng.uniform(-1.0, 1.0)
         self.way = Way(turn=int(rng.choice((-1, 1))), side=int(rng.choice((-1, 1))), tempo=tempo)
         self.attempts = 0
-        self.path: Arc | Straight | Rise | None = None  # coming down, closing, lifting
+        self.path: Path | None = None  # coming down, closing, lifting
         self._path_ns = 0
         self._opening = config.open_width
         deviation = np.array([config.linear_tremor] * 3 + [config.angular_tremor] * 3)
@@ -79,6 +89,9 @@ class ConveyorPickExpert:
         cube, config = seen.object, self._config
         if cube is None or seen.task is None or seen.task.elapsed < self._reaction:
             return DeviceCommand()
+        if self.path is None and self._join is not None:
+            self.path, since = self._join(seen, cube)
+            self._path_ns, self.attempts = seen.time_ns - round(since * NANOSECONDS), 1
         path = self._next_path(seen, cube)
         if path is not self.path:
             self.path, self._path_ns = path, seen.time_ns
@@ -101,7 +114,7 @@ class ConveyorPickExpert:
         """Seconds on this path."""
         return (seen.time_ns - self._path_ns) * 1e-9
 
-    def _next_path(self, seen: Observation, cube: ObjectView) -> Arc | Straight | Rise:
+    def _next_path(self, seen: Observation, cube: ObjectView) -> Path:
         """The path to follow now: the one of before, or the next when its time has come."""
         path = self.path
         if path is None:

@@ -120,7 +120,7 @@ class InterveningDevice:
         return self._correct(seen, judge, self._expert)
 
     def _watch(self, seen: Observation, judge: Judge) -> DeviceCommand:
-        reason = judge.failing(seen)
+        reason = judge.failing(seen) or ("the policy asks for help" if seen.asked else "")
         if self._lasts(bool(reason), seen, self._config.reaction) and seen.task is not None:
             rng = np.random.default_rng([self._seed, seen.task.seed, len(self.reasons)])
             self._expert, self._since = self._experts[seen.task.name](rng), None

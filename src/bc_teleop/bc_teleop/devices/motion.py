@@ -20,6 +20,14 @@ def quintic(duration: float, start: npt.ArrayLike, velocity: npt.ArrayLike, end:
     return BPoly.from_derivatives([0.0, duration], [[first, rate, zero], [last, zero, zero]])
 
 
+def cubic(duration: float, start: npt.ArrayLike, velocity: npt.ArrayLike, end: npt.ArrayLike) -> BPoly:
+    """Polynomial of degree 3 over [0, duration]: from `start` with `velocity`, to rest at `end`. The least acceleration
+    for these values; begun anew on its own way with the time that is left, it goes on as it was.
+    """
+    first, rate, last = (np.asarray(vector, dtype=np.float64) for vector in (start, velocity, end))
+    return BPoly.from_derivatives([0.0, duration], [[first, rate], [last, np.zeros_like(first)]])
+
+
 def at(profile: BPoly, time: float) -> tuple[Array, Array]:
     """Value and rate of a profile at a time [s]; beyond its ends it stands."""
     first, last = float(profile.x[0]), float(profile.x[-1])

@@ -1,0 +1,62 @@
+"""A learned policy in virtual time: frames from the cell's messages, as policy_node assembles them."""
+
+from typing import Any
+
+import numpy as np
+
+from bc_bringup.virtual.cell import VirtualCell
+from bc_bringup.virtual.streams import VirtualStreams
+from bc_controllers import ModeChange
+from bc_core.chunks import Array
+from bc_core.contract import Contract
+from bc_core.cycle import Request
+from bc_core.errors import BcError
+from bc_core.fields import extract, stamp_ns
+from bc_core.frames import FrameAssembler
+from bc_core.policies.chunk_policy import ChunkPolicy
+
+
+class Student:
+    """Answers requests at the time of their tick. BcError: it was trained on another contract, or on cameras, which
+    nobody renders here.
+    """
+
+    def __init__(self, policy: ChunkPolicy, contract: Contract, cell: VirtualCell, streams: VirtualStreams) -> None:
+        policy.contract.check_same(contract, "the policy", f"contract '{contract.name}'", streams=policy.streams)
+        if policy.cameras:
+            raise BcError(
+                f"the policy sees camera '{policy.cameras[0]}', which is not rendered in virtual time: roll it out in "
+                "real time (bcros rollout, bcros dagger --expert operator), or train one that sees numbers only"
+            )
+        self.policy, self._streams, self._contract = policy, streams, contract
+        self._assembler = FrameAssembler(contract, policy.streams, policy.n_obs_steps)
+        self._seeds = np.random.default_rng(0)
+        self._by_topic: dict[str, list[str]] = {}
+        for stream in policy.streams:
+            self._by_topic.setdefault(contract.observations[stream].topic, []).append(stream)
+        streams.listeners.append(self._hear)
+        cell.on_mode.append(self._on_mode)
+
+    def begin(self, seed: int) -> None:
+        """A new episode, with sampling noise of its own."""
+        self._seeds = np.random.default_rng(seed)
+
+    def __call__(self, request: Request) -> Array:
+        """The chunk (H, D) for a request."""
+        self._streams.catch_up(self._contract.grid.time(request.tick))
+        frame = self._assembler.frame(request.tick)
+        return self.policy.infer(
+            frame,
+            request.prefix,
+            frozen=request.frozen,
+            execution_horizon=request.execution_horizon,
+            mask=request.mask,
+            seed=int(self._seeds.integers(2**31)),
+        )
+
+    def _hear(self, topic: str, time_ns: int, message: Any) -> None:
+        for stream in self._by_topic.get(topic, ()):
+            self._assembler.add(stream, stamp_ns(message), extract(self._contract.observations[stream], message))
+
+    def _on_mode(self, change: ModeChange) -> None:
+        self._assembler.begin(change.stamp_ns)
