@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -298,7 +299,7 @@ def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkey
 def test_a_leader_arm_takes_hold_where_the_robot_is(
     graph: Callable[..., Graph], config_folder: Path, tmp_path: Path
 ) -> None:
-    """The shipped file, with patient timeouts: JointState and a pedal's Joy in, chunks out; what is in the way is told."""
+    """The shipped file, with patient timeouts: JointState and a pedal's Joy in, chunks out, obstacles told."""
     document = yaml.safe_load((config_folder / "teleop" / "leader.yaml").read_text())
     document["leader"]["timeout"], document["joy"]["timeout"] = 0.5, 2.0
     (tmp_path / "leader.yaml").write_text(yaml.safe_dump(document))
@@ -319,7 +320,7 @@ def test_a_leader_arm_takes_hold_where_the_robot_is(
     spin_a_controller(world, lambda: any("panda_joint4 by -0.40" in text for text in told), move)
     pedal = 1
     spin_a_controller(world, lambda: bool(world.felt), move)
-    assert world.felt[0] == DENIED.intensity and not world.chunks
+    assert world.felt[0] == pytest.approx(DENIED.intensity) and not world.chunks
     pedal, angle = 0, 0.05
     spin_a_controller(world, lambda: any("aligned" in text for text in told), move)
     pedal = 1
@@ -343,7 +344,7 @@ def test_a_page_drives_and_its_end_releases(
     world.up()
     found = re.search(r"drive at (https://\S+)/\?token=(\S+)", capfd.readouterr().err)
     assert found is not None
-    pressed, ended = threading.Event(), threading.Event()
+    open_line, pressed, ended = threading.Event(), threading.Event(), threading.Event()
 
     async def drive() -> None:
         async with page_session() as session:
@@ -352,12 +353,14 @@ def test_a_page_drives_and_its_end_releases(
             while not ended.is_set():
                 buttons = [int(index == 4 and pressed.is_set()) for index in range(17)]
                 await line.send_json({"t": 1000 * time.monotonic(), "axes": [0, -1.0, 0, 0], "buttons": buttons})
-                await asyncio.sleep(0.02)
+                with suppress(TimeoutError):
+                    if (await line.receive_json(timeout=0.02)).get("open"):
+                        open_line.set()
 
     visitor = threading.Thread(target=lambda: asyncio.run(drive()))
     visitor.start()
     try:
-        spin_a_controller(world, lambda: world.node.session.armed)
+        spin_a_controller(world, lambda: open_line.is_set() and world.node.session.armed)
         assert not world.chunks
         pressed.set()
         spin_a_controller(world, lambda: len(world.chunks) >= 4)
