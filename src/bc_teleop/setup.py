@@ -4,7 +4,7 @@ setup(
     name="bc_teleop",
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={"bc_teleop": ["py.typed"]},
+    package_data={"bc_teleop": ["py.typed", "browser/page/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/bc_teleop"]),
         ("share/bc_teleop", ["package.xml"]),

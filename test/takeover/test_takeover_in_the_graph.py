@@ -13,7 +13,7 @@ import pytest
 from sensor_msgs.msg import Joy
 
 from bc_bringup import resources
-from bc_bringup.virtual.operator import DEAD_MAN, RESET, RESUME, STOP, Operator
+from bc_bringup.virtual.operator import AXES, BUTTONS, DEAD_MAN, RESET, RESUME, STOP, Operator
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
 from bc_core.dataset import read_episode
@@ -140,7 +140,7 @@ def test_a_killed_teleop_node_leaves_hold_when_its_lease_is_over(driven: Operato
         graph.until(lambda: stick.get_subscription_count() == 1)
 
         def hold(dead_man: int) -> None:
-            stick.publish(Joy(axes=[0.0] * 5, buttons=[0, 0, 0, 0, dead_man, 0, 0, 0, 0]))
+            stick.publish(Joy(axes=[0.0] * AXES, buttons=[0, 0, 0, 0, dead_man, *[0] * (BUTTONS - 5)]))
             graph.spin_for(0.02)
 
         for _ in range(20):

@@ -52,12 +52,15 @@ PYTHON_MODULES = {
     "pinocchio": "pin", "pink": "pin-pink", "daqp": "daqp", "rosbags": "rosbags", "yaml": "PyYAML", "rich": "rich",
     "jinja2": "Jinja2", "matplotlib": "matplotlib", "av": "av", "cv2": "opencv-python-headless",
     "cv_bridge": "cv-bridge", "pyarrow": "pyarrow", "evdev": "evdev-binary",
+    "OneEuroFilter": "OneEuroFilter",
 }  # fmt: skip
 # the same of single features: module -> (distribution, feature)
 OPTIONAL_MODULES = {
     "diffusers": ("diffusers", "diffusion policies"), "tokenizers": ("tokenizers", "FAST policies"),
     "zarr": ("zarr", "bcros convert --to zarr"), "rerun": ("rerun-sdk", "bcros view"),
-    "ray": ("ray", "bcros convert --ray"),
+    "ray": ("ray", "bcros convert --ray"), "aiohttp": ("aiohttp", "device:=browser"),
+    "cryptography": ("cryptography", "device:=browser"), "pyspacemouse": ("pyspacemouse", "device:=spacemouse"),
+    "dynamixel_sdk": ("dynamixel-sdk", "leader arms of Dynamixel servos"),
 }  # fmt: skip
 
 

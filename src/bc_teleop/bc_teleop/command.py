@@ -40,6 +40,10 @@ class DeviceCommand:
     enabled: the dead-man is held; without it nothing else moves the robot. linear [m/s] and angular [rad/s]: velocity
     of the tool centre point, shape (3,) each. gripper: opening to go to [m]; None: keep. pressed: buttons that went
     down since the last reading.
+
+    joints: velocity of the joints [rad/s], shape (n,), in the place of the twist. posture: joint positions to go to
+    [rad], shape (n,), in the place of both. told: how the device stands, for whoever holds it (mode, speed). refused:
+    why it gives nothing though its dead-man is held.
     """
 
     enabled: bool = False
@@ -47,6 +51,10 @@ class DeviceCommand:
     angular: Array = field(default_factory=lambda: np.zeros(3))
     gripper: float | None = None
     pressed: frozenset[Button] = frozenset()
+    joints: Array | None = None
+    posture: Array | None = None
+    told: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,8 @@ class TaskView:
 class Observation:
     """What can be seen at one moment. tcp and gripper opening [m] are measured; None: not seen (or no longer fresh).
 
-    held: the controller is in HOLD, nobody commands. asked: the policy asks for help. tcp_velocity: linear velocity of
-    the tool [m/s], shape (3,); None: taken for at rest.
+    held: the controller is in HOLD, nobody commands. joints: of the controller's reference [rad], shape (n,). asked: the
+    policy asks for help. tcp_velocity: linear velocity of the tool [m/s], shape (3,); None: taken for at rest.
     """
 
     time_ns: int
@@ -85,6 +93,7 @@ class Observation:
     held: bool = False
     asked: bool = False
     tcp_velocity: Array | None = None
+    joints: Array | None = None
 
 
 class Device(Protocol):

@@ -9,18 +9,27 @@ from bc_teleop.command import Array
 
 @dataclass(frozen=True)
 class TwistLimits:
-    """Norms: linear [m/s, m/s^2], angular [rad/s, rad/s^2]; gripper: speed of the opening [m/s]."""
+    """Norms: linear [m/s, m/s^2], angular [rad/s, rad/s^2]; gripper: speed of the opening [m/s].
+
+    joint: of every joint, where a hand drives the joints themselves [rad/s, rad/s^2].
+    """
 
     linear_velocity: float = 0.8
     linear_acceleration: float = 5.0
     angular_velocity: float = 3.0
     angular_acceleration: float = 20.0
     gripper_velocity: float = 0.3
+    joint_velocity: float = 1.0
+    joint_acceleration: float = 4.0
 
     @property
     def stopping_time(self) -> float:
         """From full speed to rest [s]."""
-        return max(self.linear_velocity / self.linear_acceleration, self.angular_velocity / self.angular_acceleration)
+        return max(
+            self.linear_velocity / self.linear_acceleration,
+            self.angular_velocity / self.angular_acceleration,
+            self.joint_velocity / self.joint_acceleration,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
-from scipy.spatial.transform import Rotation
 
 from bc_core.chunks import ActionChunk, ActionGroup, Space
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, to_nanoseconds
-from bc_teleop.command import Array, DeviceCommand, Pose
+from bc_teleop.command import Array, DeviceCommand
+from bc_teleop.courses import Bounds, course
 from bc_teleop.ik import DifferentialIk
-from bc_teleop.limiter import Twist, TwistLimits, approach
+from bc_teleop.limiter import TwistLimits
 
 _REST = 1e-3  # [rad/s]: slower joints stand
 MAX_ROWS = 256  # of a chunk (docs/protocol.md, "Action chunk")
@@ -111,7 +111,8 @@ class TeleopSession:
         self._row_ns = to_nanoseconds(config.knot_dt) // config.rows_per_knot
         self._lead_rows = to_nanoseconds(config.lead) // self._row_ns
         bound = np.array(config.joint_acceleration or [np.inf] * self._arm.width)
-        self._change = bound * config.knot_dt  # of the joint velocity from knot to knot
+        self._bounds = Bounds(config.knot_dt, bound * config.knot_dt, config.limits)
+        self._by_joints = False  # the hand drives joints, not the tool
         self._sent: deque[ActionChunk] = deque(maxlen=8)
         self.armed = False  # the dead-man was seen released since start, stop or refusal
         self.engaged = False
@@ -140,7 +141,9 @@ class TeleopSession:
             self.engaged = False  # what was sent says nothing of where the robot is now
         if not self.engaged:
             self._sent.clear()
-        chunk = self._chunk(now_ns, command if wanted else DeviceCommand(), reference, release=not wanted)
+        if wanted:
+            self._by_joints = command.joints is not None or command.posture is not None
+        chunk = self._chunk(now_ns, command if wanted else self._still(), reference, release=not wanted)
         self.engaged = wanted
         return chunk
 
@@ -175,27 +178,25 @@ class TeleopSession:
         left = not reference.human and reference.mode_epoch > newest.mode_epoch
         return left or newest.end_ns < now_ns
 
+    def _still(self) -> DeviceCommand:
+        """Nothing is wanted any more: tool or joints come to rest, whichever was driven."""
+        return DeviceCommand(joints=np.zeros(self._arm.width) if self._by_joints else None)
+
     def _chunk(self, now_ns: int, command: DeviceCommand, reference: Reference, release: bool) -> ActionChunk:
         config = self._config
         stamp_ns = now_ns + to_nanoseconds(config.lead)
         row, velocity = self._start(stamp_ns, reference)
-        twist = Twist(*self._ik.twist(row[self._arm.columns], velocity))
-        wanted = Twist(command.linear, command.angular)
         opening = row[self._gripper.offset] if command.gripper is None else command.gripper
         opening = float(np.clip(opening, 0.0, config.max_opening))
-        # What the joints do without moving the tool is no hand's wish: it fades out, it is not cut off.
-        idle, fade = self._ik.null_velocity(row[self._arm.columns], velocity), 1.0 / (config.knots - 1)
+        ahead = course(self._ik, row[self._arm.columns], velocity, command, self._bounds, config.knots)
         knots, speed = [row], velocity
-        while len(knots) < config.knots or (release and (twist.moves or np.any(np.abs(speed) > _REST))):
+        while len(knots) < config.knots or (release and (ahead.moves or np.any(np.abs(speed) > _REST))):
             if (len(knots) + 1) * config.rows_per_knot + self._lead_rows > MAX_ROWS:
                 break  # not at rest yet: the controller stops what is left
-            following = approach(twist, wanted, config.limits, config.knot_dt)
-            rest = max(1.0 - (len(knots) - 0.5) * fade, 0.0)
-            mean = twist.towards(following, 0.5)
-            reach = self._change * (0.5 if len(knots) == 1 else 1.0)  # from the speed at row 0, not from a mean
-            knot, speed = self._next_knot(knots[-1], speed, reach, mean, rest * idle, opening)
+            share = 0.5 if len(knots) == 1 else 1.0  # from the speed at row 0, not from a mean
+            wanted = ahead.speed(knots[-1][self._arm.columns], speed, share)
+            knot, speed = self._next_knot(knots[-1], wanted, opening)
             knots.append(knot)
-            twist = following
         rows = self._rows(np.stack(knots), velocity, stands=release)
         if not self.engaged and not release:
             # Takes over at its arrival: until the lead is over it goes on as the reference does, which cannot stop.
@@ -234,17 +235,10 @@ class TeleopSession:
         error = chunk.sample(reference.stamp_ns)[self._arm.columns] - reference.joints
         return bool(np.max(np.abs(error)) <= self._config.tolerance)
 
-    def _next_knot(
-        self, row: Array, speed: Array, reach: Array, twist: Twist, idle: Array, opening: float
-    ) -> tuple[Array, Array]:
-        """The knot after `row`, and the mean joint velocity between them, at most `reach` from `speed`; (n,) each."""
+    def _next_knot(self, row: Array, speed: Array, opening: float) -> tuple[Array, Array]:
+        """The knot after `row` at a joint velocity, and what the joints' limits leave of that velocity, shape (n,)."""
         dt = self._config.knot_dt
         joints = row[self._arm.columns]
-        pose = self._ik.forward(joints)
-        target = Pose(pose.position + twist.linear * dt, Rotation.from_rotvec(twist.angular * dt) * pose.rotation)
-        change = (self._ik.step(joints + idle * dt, target, dt) - joints) / dt - speed
-        excess = float(np.max(np.abs(change) / reach))
-        speed = speed + change / max(excess, 1.0)  # all joints alike: the tool is late on its way, not off it
         result = row.copy()
         result[self._arm.columns] = np.clip(joints + speed * dt, *self._ik.bounds(joints))
         grip = self._config.limits.gripper_velocity * dt

@@ -1,15 +1,15 @@
 """teleop_node: a hand, or the scripted expert, drives the robot through action chunks. A shell over the session."""
 
 import sys
-from collections import deque
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Joy, JoyFeedback, JoyFeedbackArray
+from sensor_msgs.msg import JoyFeedback, JoyFeedbackArray
 
 from bc_controllers import load_robot
+from bc_core.chunks import Space
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import Grid, to_nanoseconds
@@ -21,18 +21,19 @@ from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_nodes.ticks import TickTimer
-from bc_teleop.build import make_session
-from bc_teleop.command import Device, DeviceCommand, Observation
-from bc_teleop.devices.gamepad import Gamepad, open_gamepad
-from bc_teleop.devices.intervening import ConveyorPickJudge, InterveningDevice, Judge
-from bc_teleop.devices.joy import JoyDevice
-from bc_teleop.devices.keyboard import KeyboardDevice, Terminal
-from bc_teleop.devices.scripted import ScriptedDevice, conveyor_pick_maker
+from bc_teleop.build import make_session, warm_up
+from bc_teleop.command import DeviceCommand, Observation
+from bc_teleop.device_names import DEVICES
+from bc_teleop.device_shell import DeviceShell
+from bc_teleop.devices.scripted import ScriptedDevice
 from bc_teleop.feedback import Feedback
 from bc_teleop.services import Requests
 from bc_teleop.session import Reference
-from bc_teleop.settings import Settings, load_settings
+from bc_teleop.settings import load_settings
 from bc_teleop.views import object_view, pose_view, reference_view, task_view
+
+MODE_NAMES = {getattr(ControlMode, name): name for name in ("HOLD", "POLICY", "PLANNER", "HUMAN", "STOPPED")}
+RUMBLES = ("joy", "leader")  # whose readings come from a joy node, which takes feedback
 
 
 class TeleopNode(BcLifecycleNode):
@@ -44,7 +45,7 @@ class TeleopNode(BcLifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("teleop")
-        self.parameter("device", "scripted", "scripted, intervening, joy, gamepad or keyboard")
+        self.parameter("device", "scripted", f"one of {', '.join(DEVICES)}")
         self.parameter("settings", "", "file of the device: config/teleop/*.yaml")
         self.parameter(
             "layout", "", "names of axes and buttons: a file in config/teleop/layouts; empty: the settings' own"
@@ -67,11 +68,9 @@ class TeleopNode(BcLifecycleNode):
         self._help = HelpRequest()  # of the policy
         self._tick_ns = 0
         self._hold_ns = 0  # stamp of the newest HOLD
-        self._joy: JoyDevice | None = None
+        self._shell: DeviceShell | None = None
         self._feedback = Feedback()
-        self._gamepad: Gamepad | None = None
-        self._readings: deque[tuple[list[float], list[int]]] = deque()
-        self._keyboard: tuple[KeyboardDevice, Terminal] | None = None
+        self._told = ""
         self._ticks: TickTimer | None = None
 
     def configure(self) -> None:
@@ -80,8 +79,11 @@ class TeleopNode(BcLifecycleNode):
         settings = load_settings(Path(self.value("settings")), self.value("device"), self.value("layout"))
         contract = Contract.load(self.value("contract"))
         self._groups = contract.groups
-        self.session = make_session(
-            load_robot(self.value("robot")),
+        self._arm = next(group for group in contract.groups if group.space == Space.JOINT_POSITION).names
+        robot = load_robot(self.value("robot"))
+        make = partial(
+            make_session,
+            robot,
             contract,
             settings,
             self.get_name(),
@@ -91,7 +93,8 @@ class TeleopNode(BcLifecycleNode):
             row_dt=self.value("row_dt"),
             max_age=self.value("max_age"),
         )
-        self._device = self._make_device(settings)
+        chunk_to_msg(warm_up(make(), np.array(robot.home)))
+        self.session = make()
         period = contract.grid.dt if self._lockstep else self.value("period")
         if not 0.005 <= period <= 0.5:
             raise BcError(f"period is {period} s: choose 0.005 ... 0.5 s")
@@ -107,14 +110,14 @@ class TeleopNode(BcLifecycleNode):
         self.create_subscription(TaskState, "task/state", self._on_task, qos.STATE)
         self.create_subscription(EpisodeStatus, "episode/status", self._on_episode, qos.STATE)
         self.create_subscription(HelpRequest, "policy/help", self._on_help, qos.LATCHED)
-        if self._joy is not None:
+        self._rumble = None
+        if settings.device in RUMBLES:
             self._rumble = self.create_publisher(JoyFeedbackArray, "joy/set_feedback", qos.EVENT)
-        if settings.device == "joy":
-            self.create_subscription(Joy, "joy", lambda msg: self._on_reading(msg.axes, msg.buttons), qos.SENSOR_IN)
-        if settings.device == "gamepad":
-            self._start_gamepad(settings.gamepad)
         if self._lockstep:
             self._tick_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
+        self._shell = DeviceShell(
+            self, settings, self._arm, self.value("seed"), self.value("await_recording"), self._on_urgent
+        )
 
     def activate(self) -> None:
         if not self._lockstep:
@@ -128,24 +131,8 @@ class TeleopNode(BcLifecycleNode):
     def close(self) -> None:
         if self.active:
             self._let_go()
-        if self._gamepad is not None:
-            self._gamepad.close()
-        if self._keyboard is not None:
-            self._keyboard[1].close()
-
-    def _make_device(self, settings: Settings) -> Device:
-        if settings.device in ("joy", "gamepad"):
-            self._joy = JoyDevice(settings.joy)
-            return self._joy
-        if settings.device == "keyboard":
-            keyboard = KeyboardDevice(settings.keyboard)
-            self._keyboard = (keyboard, Terminal())
-            return keyboard
-        experts = {"conveyor_pick": conveyor_pick_maker(settings.conveyor_pick)}
-        if settings.device == "intervening":
-            judges: dict[str, Judge] = {"conveyor_pick": ConveyorPickJudge(settings.intervention)}
-            return InterveningDevice(experts, judges, settings.intervention, self.value("seed"))
-        return ScriptedDevice(experts, self.value("seed"), self.value("await_recording"))
+        if self._shell is not None:
+            self._shell.close()
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -176,27 +163,10 @@ class TeleopNode(BcLifecycleNode):
             self.get_logger().warning(f"the policy {msg.message}")
         self._help = msg
 
-    def _start_gamepad(self, name: str) -> None:
-        """Its thread leaves readings and wakes the executor, which takes them."""
-        woken = self.create_guard_condition(self._take_readings)
-
-        def receive(axes: list[float], buttons: list[int]) -> None:
-            self._readings.append((axes, buttons))
-            woken.trigger()
-
-        self._gamepad = Gamepad(partial(open_gamepad, name), receive, self.get_logger().info)
-        self._gamepad.start()
-
-    def _take_readings(self) -> None:
-        while self._readings:
-            self._on_reading(*self._readings.popleft())
-
-    def _on_reading(self, axes: Sequence[float], buttons: Sequence[int]) -> None:
-        if self._joy is None:
-            return
-        now_ns = self._now_ns()
-        if self._joy.receive(axes, buttons, now_ns) and self.active and not self._lockstep:
-            self._step(now_ns)  # a takeover, a release or a stop is not kept waiting
+    def _on_urgent(self, now_ns: int) -> None:
+        """A takeover, a release or a stop is not kept waiting for the next period."""
+        if self.active and not self._lockstep:
+            self._step(now_ns)
 
     def _on_ack(self, msg: ChunkAck) -> None:
         if msg.producer_id != self.process_id or msg.verdict != ChunkAck.REFUSED:
@@ -223,23 +193,23 @@ class TeleopNode(BcLifecycleNode):
 
     def _waits_for_recorder(self) -> bool:
         """Simulated time stands still between reset and recording: the same seed gives the same episode, whole."""
-        if not isinstance(self._device, ScriptedDevice) or self._task is None:
+        device = self._shell.device if self._shell is not None else None
+        if not isinstance(device, ScriptedDevice) or self._task is None:
             return False
-        return self._device.waits(task_view(self._task), self._recording)
+        return device.waits(task_view(self._task), self._recording)
 
-    def _observe(self, now_ns: int) -> Observation | None:
-        if self._state is None:
-            return None
+    def _observe(self, now_ns: int, state: ControllerState, reference: Reference | None) -> Observation:
         odometry = self._odometry if self._is_fresh(self._odometry, now_ns) else None
         return Observation(
             time_ns=now_ns,
-            tcp=pose_view(self._state.tcp),
-            gripper=float(self._state.gripper_position),
+            tcp=pose_view(state.tcp),
+            gripper=float(state.gripper_position),
             object=object_view(odometry) if odometry is not None else None,
             task=task_view(self._task) if self._task is not None else None,
             recording=self._recording,
             held=self._mode is not None and self._mode.mode == ControlMode.HOLD,
             asked=self._help.state != HelpRequest.NONE,
+            joints=None if reference is None else reference.joints,
         )
 
     def _is_fresh(self, msg: Odometry | None, now_ns: int) -> bool:
@@ -247,45 +217,55 @@ class TeleopNode(BcLifecycleNode):
 
     def _step(self, now_ns: int) -> None:
         """One period: look, ask the device, send its chunk and its requests."""
-        if self._keyboard is not None:
-            keyboard, terminal = self._keyboard
-            for key in terminal.struck():
-                keyboard.press(key, now_ns)
-        seen = self._observe(now_ns)
-        if seen is None:
-            self._diagnostics.report(Level.WARN, "no controller state yet: is the controller running?")
+        shell, state = self._shell, self._state
+        if shell is None:
             return
-        command = self._device.command(seen)
+        if state is None:
+            self._report("no controller state yet: is the controller running?", None)
+            return
+        reference = reference_view(state, self._mode, self._hold_ns, self._groups)
+        command = shell.command(self._observe(now_ns, state, reference))
         for button in command.pressed:
             self._requests.send(button)
-        self._send(now_ns, command)
+        self._send(now_ns, command, reference)
 
-    def _send(self, now_ns: int, command: DeviceCommand) -> None:
-        state, mode = self._state, self._mode
-        reference = None if state is None else reference_view(state, mode, self._hold_ns, self._groups)
+    def _send(self, now_ns: int, command: DeviceCommand, reference: Reference | None) -> None:
         chunk = self.session.step(now_ns, command, reference)
         if chunk is not None:
             self._commands.publish(chunk_to_msg(chunk))
-        if self.session.message:
-            self.get_logger().warning(self.session.message, throttle_duration_sec=2.0)
-        self._diagnostics.report(Level.WARN if self.session.message else Level.OK, self.session.message)
-        if self._joy is not None:
-            self._feel(now_ns, reference)
+        message = self.session.message or command.refused
+        if message:
+            self.get_logger().warning(message, throttle_duration_sec=2.0)
+        elif command.told != self._told:
+            self._told = command.told
+            self.get_logger().info(command.told, throttle_duration_sec=1.0)
+        self._report(message, command.told)
+        if self._rumble is not None:
+            self._feel(now_ns, reference, message)
 
-    def _feel(self, now_ns: int, reference: Reference | None) -> None:
+    def _report(self, message: str, told: str | None) -> None:
+        """On /diagnostics, and on the device itself where it can show something. message: what is wrong."""
+        self._diagnostics.report(Level.WARN if message else Level.OK, message or told or "")
+        if self._shell is not None and self._shell.shows:
+            mode = self._mode.mode if self._mode is not None else None
+            yours = mode == ControlMode.HUMAN and self.session.engaged
+            self._shell.show(MODE_NAMES.get(mode, ""), yours, message, told or "")
+
+    def _feel(self, now_ns: int, reference: Reference | None, message: str) -> None:
         """Let the hand feel what became of it (joy_node's topic: TYPE_RUMBLE, intensity 0 ... 1)."""
         human = reference is not None and reference.human and self.session.engaged
         stopped = reference is not None and reference.stopped
         asked = self._help.state != HelpRequest.NONE
-        intensity = self._feedback.update(now_ns, human, bool(self.session.message), stopped, asked)
-        if intensity is not None:
+        intensity = self._feedback.update(now_ns, human, bool(message), stopped, asked)
+        if intensity is not None and self._rumble is not None:
             rumble = JoyFeedback(type=JoyFeedback.TYPE_RUMBLE, id=0, intensity=intensity)
             self._rumble.publish(JoyFeedbackArray(array=[rumble]))
 
     def _let_go(self) -> None:
         """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""
-        if self.session.engaged:
-            self._send(self._tick_ns if self._lockstep else self._now_ns(), DeviceCommand())
+        if self.session.engaged and self._state is not None:
+            now_ns = self._tick_ns if self._lockstep else self._now_ns()
+            self._send(now_ns, DeviceCommand(), reference_view(self._state, self._mode, self._hold_ns, self._groups))
 
 
 def main() -> None:

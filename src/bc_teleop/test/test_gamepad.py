@@ -10,8 +10,9 @@ from evdev import UInput, UInputError, ecodes
 from gamepad_stand_in import GENERIC, PLAYSTATION, XBOX, Pad
 
 from bc_core.errors import BcError
-from bc_teleop.devices import gamepad
-from bc_teleop.devices.gamepad import Gamepad, InputDevice, Reading, open_gamepad
+from bc_teleop.devices import plugged
+from bc_teleop.devices.gamepad import InputDevice, Reading, gamepad, open_gamepad
+from bc_teleop.devices.joy import Trigger
 from bc_teleop.settings import load_settings
 
 PATIENCE = 20.0  # [s]; never waited for in a test that passes
@@ -43,13 +44,15 @@ def test_a_layout_finds_the_same_places_on_every_pad(
 ) -> None:
     joy = load_settings(config_folder / "teleop" / "gamepad.yaml", "gamepad", layout).joy
     least, most = found[ecodes.EV_ABS][0][1].min, found[ecodes.EV_ABS][0][1].max
-    right_y = found[ecodes.EV_ABS][joy.axes["linear_z"].index][0]
+    axes = joy.modes[0].axes
+    right_y = found[ecodes.EV_ABS][axes["linear_z"].index][0]
     reading = read(found, (3, 1, least), (3, right_y, most), (1, dead_man, 1), (1, stop, 1))
-    assert reading.axes[joy.axes["linear_x"].index] == pytest.approx(1.0)
-    assert reading.axes[joy.axes["linear_z"].index] == pytest.approx(-1.0)
+    assert reading.axes[axes["linear_x"].index] == pytest.approx(1.0)
+    assert reading.axes[axes["linear_z"].index] == pytest.approx(-1.0)
     assert reading.buttons[joy.dead_man] and reading.buttons[joy.buttons["stop"]] and sum(reading.buttons) == 2
-    assert max(joy.buttons.values()) < len(reading.buttons)
-    assert len({joy.dead_man, *joy.buttons.values()}) == 1 + len(joy.buttons)
+    assert max(joy.used_buttons.values()) < len(reading.buttons) and max(joy.used_axes.values()) < len(reading.axes)
+    assert len(set(joy.switches.values())) == 1 + len(joy.buttons)
+    assert isinstance(joy.buttons["faster"], Trigger) == (layout == "xbox")  # which has its triggers as axes only
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -60,7 +63,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_it_repeats_itself_and_is_found_again_after_the_cable_was_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gamepad, "RETRY", 0.01)
+    monkeypatch.setattr(plugged, "RETRY", 0.01)
     pads, said, readings = [Pad(XBOX), Pad(XBOX)], [], []
     found, here = iter(pads), threading.Event()
 
@@ -69,7 +72,7 @@ def test_it_repeats_itself_and_is_found_again_after_the_cable_was_pulled(monkeyp
             raise BcError("no gamepad")
         return next(found)
 
-    pad = Gamepad(find, lambda axes, buttons: readings.append((axes, buttons)), said.append)
+    pad = gamepad(find, readings.append, said.append)
     pad.start()
     try:
         until(lambda: len(readings) > 3)  # nothing was touched
@@ -100,7 +103,7 @@ def test_through_the_kernel() -> None:
         pytest.skip(f"NOT TESTED through the kernel: it offers no /dev/uinput here ({error})")
     readings = []
     try:
-        pad = Gamepad(lambda: open_gamepad("bc_ros stand-in"), lambda *reading: readings.append(reading), print)
+        pad = gamepad(lambda: open_gamepad("bc_ros stand-in"), readings.append, print)
         pad.start()
         device.write(ecodes.EV_KEY, 310, 1)
         device.syn()

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from bc_core.errors import BcError
 from bc_teleop.command import Button, Observation, Pose
+from bc_teleop.devices.hand import HandConfig
 from bc_teleop.devices.keyboard import KeyboardConfig, KeyboardDevice, Terminal
 
 MS = 1_000_000
@@ -81,3 +82,15 @@ def test_without_a_terminal_the_keyboard_is_refused(monkeypatch: pytest.MonkeyPa
         with pytest.raises(BcError, match="terminal"):
             Terminal()
     os.close(writer)
+
+
+def test_a_joints_key_drives_joints_and_not_the_tool() -> None:
+    keys = {"w": "+linear_x", "t": "+joint_1", "m": "-joint_6", "-": "slower"}
+    device = KeyboardDevice(KeyboardConfig(keys=keys, hand=HandConfig(speeds=(0.5, 1.0))), joints=6)
+    for key in "wtm-":
+        device.press(key, 0)
+    command = device.command(seen(1))
+    assert command.joints is not None and not command.linear.any()
+    np.testing.assert_allclose(command.joints, [0.2, 0.0, 0.0, 0.0, 0.0, -0.2])
+    with pytest.raises(BcError, match="'m' drives 'joint_6', but the arm has 5"):
+        KeyboardDevice(KeyboardConfig(keys=keys), joints=5)

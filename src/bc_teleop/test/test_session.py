@@ -259,3 +259,48 @@ def test_a_layout_without_a_gripper_is_refused(ik: DifferentialIk, contract: Con
     pose = ActionGroup("pose", Space.CARTESIAN_POSE, (), 0, 7, "tool", "base")
     with pytest.raises(BcError, match="JOINT_POSITION"):
         TeleopSession(ik, (pose,), "teleop", 1, SessionConfig())
+
+
+def test_a_jog_drives_the_joints_that_are_asked_and_stops_in_joint_space(follower: Follower) -> None:
+    follower.period(DeviceCommand())
+    wanted = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 9.0])
+    for _ in range(20):
+        follower.period(DeviceCommand(enabled=True, joints=wanted))
+    last = follower.period(DeviceCommand())
+    assert last is not None and last.release
+    while follower.now < last.end_ns:
+        follower.period(DeviceCommand())
+    rows = np.stack(follower.rows)[:, :7]
+    speed = np.diff(rows, axis=0) / 1e-3
+    limits = TwistLimits()
+    assert not np.ptp(rows[:, [0, 2, 3, 4, 5]], axis=0).any()
+    steady = speed[800:1000]
+    np.testing.assert_allclose(steady[:, 1], 0.5, atol=5e-3)  # rows are 2 ms apart
+    np.testing.assert_allclose(steady[:, 6], limits.joint_velocity, atol=1e-2)
+    assert (speed.max(axis=0) <= 1.1 * np.maximum(steady.max(axis=0), 1e-9)).all()  # the curve between knots
+    acceleration = np.abs(speed[50:] - speed[:-50]).max() / 0.05
+    assert acceleration <= 1.5 * limits.joint_acceleration  # the curve's own, between knots
+    assert np.abs(speed[-1]).max() < 5e-3
+
+
+def test_a_jog_slows_down_ahead_of_a_joint_limit_and_comes_back(follower: Follower, ik: DifferentialIk) -> None:
+    follower.period(DeviceCommand())
+    for sign in (1.0, -1.0):
+        for _ in range(60):
+            follower.period(DeviceCommand(enabled=True, joints=sign * np.array([0, 0, 0, 0, 0, 0, 1.0])))
+        joint = np.stack(follower.rows)[:, 6]
+        assert joint.max() <= ik.upper[6] + 1e-3  # the curve between knots; the limit itself is 0.05 further
+    assert joint.max() == pytest.approx(ik.upper[6], abs=1e-3) and joint[-1] < 1.0
+    speed = np.diff(joint) / 1e-3
+    assert np.abs(speed[50:] - speed[:-50]).max() / 0.05 <= 1.5 * TwistLimits().joint_acceleration
+
+
+def test_a_leader_is_followed_and_stopped_at(follower: Follower, robot: Robot) -> None:
+    follower.period(DeviceCommand())
+    goal = np.array(robot.home) + np.array([0.5, -0.3, 0.1, 0.2, 0.0, -0.4, 0.6])
+    for _ in range(36):
+        follower.period(DeviceCommand(enabled=True, posture=goal))
+    rows = np.stack(follower.rows)[:, :7]
+    np.testing.assert_allclose(rows[-1], goal, atol=1e-3)
+    overshoot = np.sign(goal - rows[0]) * (rows - goal)
+    assert overshoot.max() < 0.005

@@ -1,7 +1,12 @@
 """teleop_node in a real graph of its own domain, against a controller that the test plays."""
 
+import asyncio
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +14,14 @@ import numpy as np
 import pytest
 import rclpy
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray
 from evdev import ecodes
 from gamepad_stand_in import XBOX, Pad
 from nav_msgs.msg import Odometry
+from page_client import page_session
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import Joy, JoyFeedbackArray
+from sensor_msgs.msg import JointState, Joy, JoyFeedbackArray
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
@@ -22,7 +29,8 @@ from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, Epi
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns, to_stamp
-from bc_teleop import teleop_node
+from bc_teleop import device_shell
+from bc_teleop.feedback import DENIED
 from bc_teleop.teleop_node import TeleopNode
 
 DOMAIN = 147
@@ -52,6 +60,7 @@ class Graph:
             "task/state": self.peer.create_publisher(TaskState, "task/state", qos.STATE),
             "episode/status": self.peer.create_publisher(EpisodeStatus, "episode/status", qos.STATE),
             "joy": self.peer.create_publisher(Joy, "joy", qos.stream_out(100)),
+            "leader": self.peer.create_publisher(JointState, "leader/joint_states", qos.stream_out(100)),
         }
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.peer)
@@ -74,7 +83,7 @@ class Graph:
     def up(self) -> None:
         """Bring the node up and wait until both sides know each other."""
         self.node.bring_up()
-        wanted = [publisher for topic, publisher in self.publishers.items() if topic != "joy"]
+        wanted = [publisher for topic, publisher in self.publishers.items() if topic not in ("joy", "leader")]
         self.spin_until(lambda: all(publisher.get_subscription_count() for publisher in wanted))
         self.spin_until(lambda: self.peer.count_publishers("command/human") > 0)
 
@@ -195,14 +204,14 @@ def patient_joystick(config_folder: Path, folder: Path) -> Path:
 
 def joystick(graph: Graph, dead_man: int, stick: float, resume: int = 0) -> None:
     """Publish a reading of the pad of config/teleop/joy.yaml, and the controller's state with it."""
-    buttons = [0] * 9
+    buttons = [0] * 11
     buttons[4], buttons[5] = dead_man, resume
     graph.publishers["controller/state"].publish(
         graph.state(
             graph.peer.get_clock().now().nanoseconds, mode=ControlMode.HUMAN if graph.chunks else ControlMode.HOLD
         )
     )
-    graph.publishers["joy"].publish(Joy(axes=[0.0, stick, 0.0, 0.0, 0.0], buttons=buttons))
+    graph.publishers["joy"].publish(Joy(axes=[0.0, stick, *[0.0] * 6], buttons=buttons))
 
 
 def test_a_joystick_drives_and_letting_go_releases(
@@ -251,6 +260,19 @@ def test_a_button_asks_the_controller(graph: Callable[..., Graph]) -> None:
     assert asked == [ChangeMode.Request.RESUME]
 
 
+def spin_a_controller(world: Graph, until: Callable[[], bool], also: Callable[[], None] = lambda: None) -> None:
+    """Publish the state of a controller that follows the first chunk, until a condition holds."""
+
+    def turn() -> bool:
+        mode = ControlMode.HUMAN if world.chunks else ControlMode.HOLD
+        stamp_ns = world.node.get_clock().now().nanoseconds
+        world.publishers["controller/state"].publish(world.state(stamp_ns, mode=mode))
+        also()
+        return until()
+
+    world.spin_until(turn)
+
+
 def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch) -> None:
     """Events of the kernel, the thread that reads them, the node, a chunk; and pulling the cable lets go."""
     pad = Pad(XBOX)
@@ -260,22 +282,10 @@ def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkey
             raise BcError("no gamepad")
         return pad
 
-    monkeypatch.setattr(teleop_node, "open_gamepad", find)
+    monkeypatch.setattr(device_shell, "open_gamepad", find)
     world = graph(device="gamepad", layout="xbox", max_age=PATIENCE)
     world.up()
-
-    def look() -> None:
-        mode = ControlMode.HUMAN if world.chunks else ControlMode.HOLD
-        stamp_ns = world.node.get_clock().now().nanoseconds
-        world.publishers["controller/state"].publish(world.state(stamp_ns, mode=mode))
-        world.spin(1)
-
-    def look_until(condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            look()
-            assert time.monotonic() < end
-
+    look_until = partial(spin_a_controller, world)
     look_until(lambda: world.node.session.armed)  # the dead-man was seen released
     assert not world.chunks
     pad.emit((ecodes.EV_ABS, ecodes.ABS_Y, -32768), (ecodes.EV_KEY, ecodes.BTN_TL, 1))
@@ -284,6 +294,82 @@ def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkey
     assert np.abs(forward[-1, :7] - forward[0, :7]).max() > 1e-3
     pad.pull()
     look_until(lambda: world.chunks[-1].release)
+
+
+def test_a_leader_arm_takes_hold_where_the_robot_is(
+    graph: Callable[..., Graph], config_folder: Path, tmp_path: Path
+) -> None:
+    """The shipped file, with patient timeouts: JointState and a pedal's Joy in, chunks out, obstacles told."""
+    document = yaml.safe_load((config_folder / "teleop" / "leader.yaml").read_text())
+    document["leader"]["timeout"], document["joy"]["timeout"] = 0.5, 2.0
+    (tmp_path / "leader.yaml").write_text(yaml.safe_dump(document))
+    world = graph(device="leader", settings=tmp_path / "leader.yaml", max_age=PATIENCE)
+    told: list[str] = []
+    world.peer.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda msg: told.append(msg.status[0].message), qos.RECORD
+    )
+    world.up()
+    names, home = document["leader"]["joints"], list(world.robot.home)
+    pedal, angle = 0, 0.4
+
+    def move() -> None:
+        joints = [home[0], home[1], home[2], home[3] + angle, *home[4:]]
+        world.publishers["leader"].publish(JointState(name=names, position=joints))
+        world.publishers["joy"].publish(Joy(axes=[], buttons=[int(index == 4 and pedal) for index in range(9)]))
+
+    spin_a_controller(world, lambda: any("panda_joint4 by -0.40" in text for text in told), move)
+    pedal = 1
+    spin_a_controller(world, lambda: bool(world.felt), move)
+    assert world.felt[0] == pytest.approx(DENIED.intensity) and not world.chunks
+    pedal, angle = 0, 0.05
+    spin_a_controller(world, lambda: any("aligned" in text for text in told), move)
+    pedal = 1
+    spin_a_controller(world, lambda: len(world.chunks) >= 4, move)
+    angle = 0.3
+    sent = len(world.chunks)
+    spin_a_controller(world, lambda: len(world.chunks) >= sent + 3, move)
+    rows = chunk_from_msg(world.chunks[-1]).actions
+    assert rows[-1, 3] - rows[0, 3] > 1e-3 and np.ptp(rows[:, [0, 1, 2, 4, 5, 6]], axis=0).max() < 1e-9
+
+
+def test_a_page_drives_and_its_end_releases(
+    graph: Callable[..., Graph], config_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load((config_folder / "teleop" / "browser.yaml").read_text())
+    document["browser"]["port"], document["joy"]["timeout"] = 0, 2.0
+    document["browser"]["lateness"] = 1.0
+    (tmp_path / "browser.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / "layouts").symlink_to(config_folder / "teleop" / "layouts")
+    world = graph(device="browser", settings=tmp_path / "browser.yaml", max_age=PATIENCE)
+    world.up()
+    found = re.search(r"drive at (https://\S+)/\?token=(\S+)", capfd.readouterr().err)
+    assert found is not None
+    open_line, pressed, ended = threading.Event(), threading.Event(), threading.Event()
+
+    async def drive() -> None:
+        async with page_session() as session:
+            await session.get(f"{found[1]}/?token={found[2]}")
+            line = await session.ws_connect(f"{found[1]}/drive", origin=found[1])
+            while not ended.is_set():
+                buttons = [int(index == 4 and pressed.is_set()) for index in range(17)]
+                await line.send_json({"t": 1000 * time.monotonic(), "axes": [0, -1.0, 0, 0], "buttons": buttons})
+                with suppress(TimeoutError):
+                    if (await line.receive_json(timeout=0.02)).get("open"):
+                        open_line.set()
+
+    visitor = threading.Thread(target=lambda: asyncio.run(drive()))
+    visitor.start()
+    try:
+        spin_a_controller(world, lambda: open_line.is_set() and world.node.session.armed)
+        assert not world.chunks
+        pressed.set()
+        spin_a_controller(world, lambda: len(world.chunks) >= 4)
+        forward = chunk_from_msg(world.chunks[-1]).actions
+        assert np.abs(forward[-1, :7] - forward[0, :7]).max() > 1e-3
+    finally:
+        ended.set()  # with the dead-man held
+        visitor.join()
+    spin_a_controller(world, lambda: world.chunks[-1].release)
 
 
 def test_deactivating_gives_the_lease_back(graph: Callable[..., Graph]) -> None:
@@ -304,7 +390,7 @@ def test_deactivating_gives_the_lease_back(graph: Callable[..., Graph]) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"device": "spacemouse"}, "spacemouse"),
+        ({"device": "telepathy"}, "telepathy"),
         ({"robot": "nowhere.yaml"}, r"nowhere\.yaml"),
         ({"contract": "nowhere.yaml"}, r"nowhere\.yaml"),
         ({"knots": 2}, "knots"),

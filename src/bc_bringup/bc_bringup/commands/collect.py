@@ -8,15 +8,14 @@ from pathlib import Path
 
 from bc_bringup.commands.common import Setup, add_setup_arguments, positive, setup_of
 from bc_bringup.episodes import records, session
+from bc_teleop.device_names import HANDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=positive, required=True, metavar="N", help="episodes in all, one seed each")
     parser.add_argument("--directory", type=Path, default=Path("out/episodes"), help="where the bags go (%(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="SEED", help="first scene (%(default)s)")
-    parser.add_argument(
-        "--device", default="scripted", choices=("scripted", "joy", "gamepad"), help="who drives (%(default)s)"
-    )
+    parser.add_argument("--device", default="scripted", choices=("scripted", *HANDS), help="who drives (%(default)s)")
     add_setup_arguments(parser)
 
 

@@ -130,7 +130,8 @@ def observe(cell: VirtualCell, now_ns: int, seed: int, outcome: TaskOutcome | No
         name = cell.simulation.task_config.task
         task = TaskView(name, seed, outcome.elapsed, outcome.success, outcome.failure)
     pose = Pose(tcp[:3].copy(), Rotation.from_quat(tcp[3:]))
-    return Observation(now_ns, pose, cell.state.gripper_position, thing, task, recording=True)
+    joints = np.array(cell.state.position_reference)
+    return Observation(now_ns, pose, cell.state.gripper_position, thing, task, recording=True, joints=joints)
 
 
 def _object_view(simulation: Simulation) -> ObjectView:

@@ -12,19 +12,19 @@ class VirtualJoystick:
     """Axes in -1 ... 1 by direction, the dead-man, and whether the cable is in. The device is what a hand reads."""
 
     def __init__(self, cell: VirtualCell, config: JoyConfig, phase_ns: int = 0) -> None:
-        self.device = JoyDevice(config)
+        self.device = JoyDevice(config, len(cell.state.position_reference))
         self.plugged = True
         self.hand: HandSource | None = None
         self._cell, self._config = cell, config
-        self._axes = [0.0] * (1 + max(axis.index for axis in config.axes.values()))
-        self._buttons = [0] * (1 + max(config.dead_man, *config.buttons.values()))
+        self._axes = [0.0] * (1 + max(config.used_axes.values()))
+        self._buttons = [0] * (1 + max(config.used_buttons.values()))
         cell.every(REPEAT_NS, self._send, phase_ns)
 
     def hold(self, dead_man: bool, **directions: float) -> None:
-        """Press or let go the dead-man and move the sticks, now."""
-        self._buttons[self._config.dead_man] = int(dead_man)
+        """Press or let go the dead-man and move the sticks, now. directions: of the first mode."""
+        self._buttons[self._config.used_buttons["dead_man"]] = int(dead_man)
         for direction, value in directions.items():
-            self._axes[self._config.axes[direction].index] = value
+            self._axes[self._config.modes[0].axes[direction].index] = value
         self._send(self._cell.now_ns)
 
     def _send(self, time_ns: int) -> None:

@@ -32,6 +32,7 @@ PATIENCE = 60.0  # [s] before something counts as not happening; never waited fo
 ANSWER = 3.0  # [s] before a node is asked again how it is
 DEAD_MAN, RESUME, STOP, RESET = 4, 5, 3, 8  # buttons of config/teleop/joy.yaml
 _JOY_RATE = 50.0  # [Hz]
+AXES, BUTTONS = 8, 11  # as joy_node counts those of an Xbox pad; triggers are 0 until they are first touched
 NODES = ("sim", "policy_node", "chunk_scheduler", "recorder", "teleop")
 
 
@@ -76,7 +77,7 @@ class Operator:
         self.plugged = True
         self._nodes = nodes
         self._listens = arguments.get("device") == "joy"
-        self._axes, self._buttons = [0.0] * 5, [0] * 9
+        self._axes, self._buttons = [0.0] * AXES, [0] * BUTTONS
         self._joy = self.node.create_publisher(Joy, "joy", qos.stream_out(_JOY_RATE))
         self.node.create_subscription(ControlMode, "controller/mode", self.modes.append, qos.RECORD_LATCHED)
         self.node.create_subscription(ChunkAck, "controller/ack", self.acks.append, qos.RECORD)
@@ -112,8 +113,8 @@ class Operator:
 
     def press(self, *buttons: int, **axes: float) -> None:
         """Hold exactly these buttons from now on; axes by index, as a0=..., a1=..."""
-        self._buttons = [int(index in buttons) for index in range(9)]
-        self._axes = [axes.get(f"a{index}", 0.0) for index in range(5)]
+        self._buttons = [int(index in buttons) for index in range(BUTTONS)]
+        self._axes = [axes.get(f"a{index}", 0.0) for index in range(AXES)]
         self._send()
 
     def click(self, button: int) -> None:

@@ -5,19 +5,11 @@ joy_node and the kernel's own joystick interface have it, so that a layout holds
 """
 
 import select
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from bc_core.errors import BcError
-
-Receive = Callable[[list[float], list[int]], None]
-"""Axes in -1 ... 1 and buttons, 0 or 1."""
-
-REPEAT = 0.02  # [s] after which an unchanged reading is sent again: silence means that the gamepad is gone
-RETRY = 1.0  # [s] between two looks for a gamepad that was unplugged
-_MARGIN = 0.2  # [s] in which the thread must have ended
+from bc_teleop.devices.plugged import JoyReading, Plugged
 
 
 class Event(Protocol):
@@ -73,15 +65,13 @@ class Reading:
         self._buttons = dict.fromkeys(keys, 0)
         self._axes = {code: self._scaled(code, info.value) for code, info in sorted(found.get(self._abs, []))}
 
-    def take(self, events: Iterable[Event]) -> bool:
-        """Take events over; True: something changed."""
-        before = (dict(self._axes), dict(self._buttons))
+    def take(self, events: Iterable[Event]) -> None:
+        """Take events over."""
         for event in events:
             if event.type == self._abs and event.code in self._axes:
                 self._axes[event.code] = self._scaled(event.code, event.value)
             elif event.type == self._key and event.code in self._buttons:
                 self._buttons[event.code] = int(event.value != 0)
-        return before != (self._axes, self._buttons)
 
     @property
     def axes(self) -> list[float]:
@@ -96,59 +86,27 @@ class Reading:
         return 1.0 - 2.0 * (value - least) / (most - least) if most > least else 0.0
 
 
-class Gamepad:
-    """Reads in a thread of its own and hands every reading to `receive`, there; looks again for one that was unplugged.
+class GamepadSource:
+    """An open gamepad, as plugged.Source."""
 
-    find: opens the device (BcError when there is none). say: what became of it, for a log.
-    """
+    def __init__(self, device: InputDevice) -> None:
+        self.name = device.name
+        self._device, self._reading = device, Reading(device)
 
-    def __init__(self, find: Callable[[], InputDevice], receive: Receive, say: Callable[[str], None]) -> None:
-        self._find, self._receive, self._say = find, receive, say
-        self._stopping = threading.Event()
-        self._device: InputDevice | None = find()
-        self._thread = threading.Thread(target=self._run, name="gamepad", daemon=True)
-
-    def start(self) -> None:
-        self._say(f"gamepad '{self._device.name if self._device else ''}'")
-        self._thread.start()
+    def poll(self, seconds: float) -> JoyReading:
+        if select.select([self._device.fd], [], [], seconds)[0]:
+            self._reading.take(self._device.read())  # ENODEV when the cable was pulled
+        return self._reading.axes, self._reading.buttons
 
     def close(self) -> None:
-        """End the thread and let the device go."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(REPEAT + RETRY + _MARGIN)
-        if self._device is not None:
-            self._device.close()
+        self._device.close()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            if self._device is None:
-                self._device = self._look()
-                continue
-            try:
-                self._follow(self._device)
-            except OSError as error:  # ENODEV: the cable was pulled, or the battery is empty
-                self._say(f"gamepad '{self._device.name}' is gone ({error.strerror}): the dead-man counts as let go")
-                self._device.close()
-                self._device = None
 
-    def _look(self) -> InputDevice | None:
-        try:
-            device = self._find()
-        except BcError:
-            self._stopping.wait(RETRY)  # said when it went; looked for until it is back
-            return None
-        self._say(f"gamepad '{device.name}' is back")
-        return device
-
-    def _follow(self, device: InputDevice) -> None:
-        reading, sent = Reading(device), 0.0
-        while not self._stopping.is_set():
-            ready = select.select([device.fd], [], [], REPEAT)[0]
-            changed = reading.take(device.read()) if ready else False
-            if changed or time.monotonic() - sent >= REPEAT:
-                sent = time.monotonic()
-                self._receive(reading.axes, reading.buttons)
+def gamepad(
+    find: Callable[[], InputDevice], receive: Callable[[JoyReading], None], say: Callable[[str], None]
+) -> Plugged[JoyReading]:
+    """Reads the gamepad that `find` opens."""
+    return Plugged("gamepad", lambda: GamepadSource(find()), receive, say)
 
 
 def _evdev() -> tuple[Any, Any]:

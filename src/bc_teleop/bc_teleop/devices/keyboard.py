@@ -11,32 +11,43 @@ import termios
 import tty
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from bc_core.errors import BcError
-from bc_teleop.command import Array, Button, DeviceCommand, Observation
-from bc_teleop.devices.joy import DIRECTIONS, GRIPPER
+from bc_teleop.command import Button, DeviceCommand, Observation
+from bc_teleop.devices.hand import DIRECTIONS, FASTER, JOINT, SLOWER, Hand, HandConfig
 
-ACTIONS = tuple(f"{sign}{direction}" for direction in DIRECTIONS for sign in "+-") + GRIPPER + ("hold",) + tuple(Button)
+MOST_JOINTS = 9
+DRIVEN = DIRECTIONS + tuple(f"{JOINT}{number}" for number in range(1, MOST_JOINTS + 1))
+OPENINGS = ("open", "close")
+SPEEDS = (FASTER, SLOWER)
+ACTIONS = tuple(f"{sign}{name}" for name in DRIVEN for sign in "+-") + OPENINGS + SPEEDS + ("hold",) + tuple(Button)
 
 
 @dataclass(frozen=True)
 class KeyboardConfig:
-    """keys: action (one of ACTIONS) by key; "hold" holds the dead-man without motion. Speeds in m/s and rad/s."""
+    """keys: action (one of ACTIONS) by key; "hold" holds the dead-man without motion. Speeds in m/s and rad/s.
+
+    frame: of the directions (hand.FRAMES). While a key of a joint is held, joints are driven and not the tool.
+    """
 
     keys: dict[str, str] = field(default_factory=dict)
     linear_speed: float = 0.15
     angular_speed: float = 0.6
+    joint_speed: float = 0.4
     hold: float = 0.15
     dead_man_hold: float = 0.6
     open_width: float = 0.08
+    frame: str = "base"
+    hand: HandConfig = field(default_factory=HandConfig)
 
 
 class KeyboardDevice:
-    """Turns key strokes into commands."""
+    """Turns key strokes into commands. joints: how many the arm has; BcError: a key drives another."""
 
-    def __init__(self, config: KeyboardConfig) -> None:
+    def __init__(self, config: KeyboardConfig, joints: int = 0) -> None:
         self._config = config
+        self._hand = Hand(config.hand, joints)
+        for key, action in config.keys.items():
+            self._hand.check(action[1:], f"key '{key}'")
         self._motion: dict[str, int] = {}  # time of the last stroke by action
         self._alive_ns: int | None = None
         self._gripper: float | None = None
@@ -50,8 +61,11 @@ class KeyboardDevice:
         if action in tuple(Button):
             self._pressed.add(Button(action))
             return
+        if action in SPEEDS:
+            self._hand.gesture(action)
+            return
         self._alive_ns = time_ns
-        if action in GRIPPER:
+        if action in OPENINGS:
             self._gripper = self._config.open_width if action == "open" else 0.0
         elif action != "hold":
             self._motion[action] = time_ns
@@ -59,16 +73,26 @@ class KeyboardDevice:
     def command(self, seen: Observation) -> DeviceCommand:
         """The twist of the keys held at seen.time_ns. Pressed buttons are handed out once."""
         pressed, self._pressed = frozenset(self._pressed), set()
+        told = f"{self._hand.speed:.0%} of full speed"
         if self._alive_ns is None or seen.time_ns - self._alive_ns > self._config.dead_man_hold * 1e9:
             self._gripper = None
-            return DeviceCommand(pressed=pressed)
-        twist: Array = np.zeros(6)
-        for action, time_ns in self._motion.items():
-            if seen.time_ns - time_ns <= self._config.hold * 1e9:
-                column = DIRECTIONS.index(action[1:])
-                speed = self._config.linear_speed if column < 3 else self._config.angular_speed
-                twist[column] += speed if action[0] == "+" else -speed
-        return DeviceCommand(True, twist[:3], twist[3:], self._gripper, pressed)
+            self._hand.let_go()
+            return DeviceCommand(pressed=pressed, told=told)
+        motion = self._hand.motion(self._velocities(seen.time_ns), self._config.frame, seen)
+        return DeviceCommand(True, motion.linear, motion.angular, self._gripper, pressed, motion.joints, told=told)
+
+    def _velocities(self, time_ns: int) -> dict[str, float]:
+        """By what is driven: all directions, or, while a joint's key is held, the joints of the keys held."""
+        held = {action for action, struck in self._motion.items() if time_ns - struck <= self._config.hold * 1e9}
+        jogs = any(action[1:].startswith(JOINT) for action in held)
+        names = [name for name in DRIVEN if name.startswith(JOINT) == jogs]
+        driven = [name for name in names if not jogs or held & {f"+{name}", f"-{name}"}]
+        return {name: self._speed(name) * ((f"+{name}" in held) - (f"-{name}" in held)) for name in driven}
+
+    def _speed(self, name: str) -> float:
+        config = self._config
+        speeds = {"linear": config.linear_speed, "angular": config.angular_speed, "joint": config.joint_speed}
+        return speeds[name.split("_")[0]]
 
 
 class Terminal:
