@@ -82,11 +82,10 @@ def rollouts_of(args: argparse.Namespace, steps: int) -> "Rollouts | None":
     from bc_bringup.virtual.trials import VirtualTask
     from bc_core.training.train import Rollouts
 
-    settings = resources.config_path("teleop", "intervening")
-    robot, contract = (resources.config_path(kind, getattr(args, kind)) for kind in ("robot", "contract"))
-    task = VirtualTask.load(robot, contract, resources.config_path("task", args.task), settings)
+    task = VirtualTask.named(args.robot, args.contract, args.task)
     scenes = range(TRIAL_SEED, TRIAL_SEED + args.rollouts)
-    return Rollouts(args.rollouts_every or max(1, steps // 10), lambda policy, step: task.success(policy, scenes))
+    every = args.rollouts_every or max(1, steps // 10)
+    return Rollouts(every, lambda policy, step: sum(task.play(policy, scenes)) / len(scenes))
 
 
 def train_once(

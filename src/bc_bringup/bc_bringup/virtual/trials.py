@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bc_bringup import resources
 from bc_bringup.virtual.cell import VirtualCell
 from bc_bringup.virtual.episodes import HAND_ID, make_episodes
 from bc_bringup.virtual.observing import watch
@@ -50,8 +51,14 @@ class VirtualTask:
         check_contract(found.contract, found.robot, found.task, camera=False)
         return found
 
-    def success(self, policy: Policy, seeds: range, on_trial: Callable[[int], None] = lambda done: None) -> float:
-        """Share of the scenes of these seeds that the policy solves. BcError: it needs what is not simulated."""
+    @classmethod
+    def named(cls, robot: str, contract: str, task: str) -> "VirtualTask":
+        """By names of installed configuration files, or their paths."""
+        files = [resources.config_path(*each) for each in (("robot", robot), ("contract", contract), ("task", task))]
+        return cls.load(files[0], files[1], files[2], resources.config_path("teleop", "intervening"))
+
+    def play(self, policy: Policy, seeds: range, on_trial: Callable[[int], None] = lambda done: None) -> list[bool]:
+        """Which of the scenes of these seeds the policy solves. BcError: it needs what is not simulated."""
         cell = VirtualCell(Simulation(self.robot, self.task, seeds.start))
         assembler = FrameAssembler(self.contract, policy.streams, policy.n_obs_steps)
         watch(cell, self.contract, assembler)
@@ -68,8 +75,8 @@ class VirtualTask:
         settings = load_settings(self.settings, "intervening")
         session = make_session(self.robot, self.contract, settings, "nobody", HAND_ID, lead=0.02)
         world = make_episodes(cell, self.contract, NobodysHand(), session, source)
-        solved = 0
+        solved = []
         for done, seed in enumerate(seeds):
-            solved += world.play(seed, resume=True).success
+            solved.append(bool(world.play(seed, resume=True).success))
             on_trial(done + 1)
-        return solved / len(seeds)
+        return solved
