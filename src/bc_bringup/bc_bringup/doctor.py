@@ -48,7 +48,8 @@ def _found(group: str, name: str, ok: bool, detail: str, remedy: str, optional: 
 
 # module -> distribution that brings it from PyPI
 PYTHON_MODULES = {
-    "numpy": "numpy", "scipy": "scipy", "torch": "torch", "safetensors": "safetensors", "mujoco": "mujoco",
+    "numpy": "numpy", "scipy": "scipy", "torch": "torch", "safetensors": "safetensors",
+    "lightning_fabric": "lightning-fabric", "tensorboard": "tensorboard", "mujoco": "mujoco",
     "pinocchio": "pin", "pink": "pin-pink", "daqp": "daqp", "rosbags": "rosbags", "yaml": "PyYAML", "rich": "rich",
     "jinja2": "Jinja2", "matplotlib": "matplotlib", "av": "av", "cv2": "opencv-python-headless",
     "cv_bridge": "cv-bridge", "pyarrow": "pyarrow", "evdev": "evdev-binary",

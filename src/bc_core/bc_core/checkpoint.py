@@ -6,6 +6,7 @@ config.json holds the policy's settings, the whole contract, the normalisation, 
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from bc_core.schema import Section
 WEIGHTS_FILE = "model.safetensors"
 
 
-def save_policy(policy: ChunkPolicy, directory: str | Path, training: dict[str, Any]) -> None:
+def save_policy(
+    policy: ChunkPolicy, directory: str | Path, training: dict[str, Any], pages: Mapping[str, str] | None = None
+) -> None:
     """Write a checkpoint. It appears whole or not at all: an older one at this place stays until the new one is there.
 
-    training: how it came about (data, losses, seconds), for people and reports.
+    training: how it came about (data, losses, seconds), for people and reports. pages: further files, name -> text.
     """
     directory = Path(directory)
     document = {
@@ -45,6 +48,8 @@ def save_policy(policy: ChunkPolicy, directory: str | Path, training: dict[str, 
     partial.mkdir(parents=True)
     save_file({key: value.contiguous() for key, value in policy.network.state_dict().items()}, partial / WEIGHTS_FILE)
     (partial / CONFIG_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    for name, text in (pages or {}).items():
+        (partial / name).write_text(text, encoding="utf-8")
     if directory.exists():
         old = directory.with_name(f".{directory.name}.old")
         shutil.rmtree(old, ignore_errors=True)

@@ -1,13 +1,13 @@
 """A policy's private representation of actions; on the wire actions are absolute (docs/protocol.md).
 
-Joints: absolute, or relative to the joint positions of the newest observation. Poses: position and the first two
-columns of the rotation matrix (Zhou et al., "On the Continuity of Rotation Representations in Neural Networks", CVPR
-2019), absolute or in the frame of the observed pose. Gripper openings stay absolute: how far to open does not depend on
-where the fingers are. A prefix is encoded against the *new* observation, which is what makes it comparable with the
-chunk to come.
+Joints: absolute, relative to the joint positions of the newest observation, or as differences from row to row, the
+first from the observation (delta). Poses: position and the first two columns of the rotation matrix (Zhou et al., "On
+the Continuity of Rotation Representations in Neural Networks", CVPR 2019), absolute, in the frame of the observed pose,
+or each in the frame of the row before. Gripper openings stay absolute: how far to open does not depend on where the
+fingers are. A prefix is encoded against the *new* observation, which makes it comparable with the chunk to come.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,7 +36,8 @@ class Encoding(StrEnum):
     """How joint and pose groups are represented."""
 
     ABSOLUTE = "absolute"
-    RELATIVE = "relative"
+    RELATIVE = "relative"  # to the newest observation: to where the robot stands when the chunk is inferred
+    DELTA = "delta"  # to the row before; errors of rows add up
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,18 @@ class _Reference:
 class ActionEncoder:
     """Encodes rows of D absolute values as rows of E values, and back.
 
-    contract: gives the groups and, for RELATIVE, the observation that each group is relative to: the stream whose
+    contract: gives the groups and, unless ABSOLUTE, the observation that each group starts from: the stream whose
     `position` field holds the group's joints, or the stream of seven fields position.x ... orientation.w of the pose.
     BcError where the contract has none.
     """
 
     def __init__(self, contract: Contract, encoding: Encoding) -> None:
         self._groups = contract.groups
+        self._chained = encoding == Encoding.DELTA
         self._references = {
             group.name: _reference(contract, group)
             for group in contract.groups
-            if encoding == Encoding.RELATIVE and group.space != Space.GRIPPER
+            if encoding != Encoding.ABSOLUTE and group.space != Space.GRIPPER
         }
         self.width = sum(_encoded_width(group) for group in self._groups)
 
@@ -74,6 +76,9 @@ class ActionEncoder:
         parts = []
         for group in self._groups:
             part, reference = actions[..., group.columns], self._value(group, values)
+            if reference is not None and self._chained:
+                start = np.broadcast_to(reference, (*part.shape[:-2], 1, group.width))
+                reference = np.concatenate([start, part[..., :-1, :]], axis=-2)
             if group.space == Space.CARTESIAN_POSE:
                 parts.append(_encode_pose(part, reference))
             else:
@@ -87,10 +92,14 @@ class ActionEncoder:
             width = _encoded_width(group)
             part, reference = encoded[..., offset : offset + width], self._value(group, values)
             offset += width
-            if group.space == Space.CARTESIAN_POSE:
-                parts.append(_decode_pose(part, reference))
+            decode = _decode_pose if group.space == Space.CARTESIAN_POSE else _decode_joints
+            if reference is None or not self._chained:
+                part = decode(part, reference)
             else:
-                parts.append(part if reference is None else part + reference)
+                part = _chain(decode, part, reference)
+            if group.space == Space.CARTESIAN_POSE:
+                part = np.concatenate([part[..., :3], _aligned(part[..., 3:])], axis=-1)
+            parts.append(part)
         return np.concatenate(parts, axis=-1)
 
     def _value(self, group: ActionGroup, values: Mapping[str, npt.NDArray[Any]]) -> Array | None:
@@ -132,6 +141,19 @@ def _pose_elements(observation: Observation) -> tuple[int, ...]:
     return tuple(range(len(_POSE_FIELDS))) if whole else ()
 
 
+def _chain(decode: Callable[[Array, Array | None], Array], encoded: Array, start: Array) -> Array:
+    """Decode rows each against the one before, the first against `start` (..., 1, width)."""
+    rows = []
+    for index in range(encoded.shape[-2]):
+        start = decode(encoded[..., index : index + 1, :], start)
+        rows.append(start)
+    return np.concatenate(rows, axis=-2)
+
+
+def _decode_joints(encoded: Array, reference: Array | None) -> Array:
+    return encoded if reference is None else encoded + reference
+
+
 def _encode_pose(pose: Array, reference: Array | None) -> Array:
     position, matrix = pose[..., :3], _matrix(pose[..., 3:])
     if reference is not None:
@@ -151,7 +173,7 @@ def _decode_pose(encoded: Array, reference: Array | None) -> Array:
         base = _matrix(reference[..., 3:])
         position = np.einsum("...ij,...j->...i", base, position) + reference[..., :3]
         matrix = base @ matrix
-    return np.concatenate([position, _aligned(_quaternion(matrix))], axis=-1)
+    return np.concatenate([position, _quaternion(matrix)], axis=-1)
 
 
 def _matrix(quaternion: Array) -> Array:

@@ -41,6 +41,11 @@ class Section:
             remedy = _suggestion(unknown[0], self._read) or "remove or correct it"
             raise BcError(f"{self._where}: unknown key {self._key(unknown[0])}: {remedy} (known: {known})")
 
+    def has(self, key: str) -> bool:
+        """Is a value given, other than null? The key counts as read."""
+        self._read.add(key)
+        return self.document.get(key) is not None
+
     def text(
         self,
         key: str,

@@ -51,6 +51,56 @@ def test_relative_is_relative_to_the_observed_joints_and_spares_the_gripper(cont
     np.testing.assert_allclose(encoded, np.tile(np.append(np.full(7, 0.01), 0.08), (3, 1)))
 
 
+def test_delta_is_from_row_to_row_and_begins_at_the_observed_joints(contract: Contract) -> None:
+    encoder = ActionEncoder(contract, Encoding.DELTA)
+    joints = np.linspace(0.1, 0.7, 7)
+    ramp = joints + 0.01 * np.array([[1.0], [3.0], [6.0]])
+    encoded = encoder.encode(np.concatenate([ramp, np.full((3, 1), 0.08)], axis=1), {"arm": joints})
+    np.testing.assert_allclose(encoded[:, :7], np.repeat([[0.01], [0.02], [0.03]], 7, axis=1))
+    np.testing.assert_allclose(encoded[:, 7], 0.08)
+
+
+def test_a_delta_pose_is_seen_from_the_row_before(pose_contract: Contract) -> None:
+    """The hand advances along its own x axis and turns about its z axis, the same from row to row."""
+    turn = Rotation.from_rotvec([0.0, 0.0, 0.3])
+    pose, rows = np.array([0.4, 0.1, 0.2, *Rotation.from_euler("xyz", [0.3, -0.5, 1.0]).as_quat()]), []
+    start = pose.copy()
+    for _ in range(4):
+        rotation = Rotation.from_quat(pose[3:])
+        pose = np.concatenate([pose[:3] + rotation.apply([0.02, 0.0, 0.0]), (rotation * turn).as_quat()])
+        rows.append(np.append(pose, 0.05))
+    encoded = ActionEncoder(pose_contract, Encoding.DELTA).encode(np.array(rows), {"tcp": start})
+    step = np.concatenate([[0.02, 0.0, 0.0], turn.as_matrix()[:, 0], turn.as_matrix()[:, 1], [0.05]])
+    np.testing.assert_allclose(encoded, np.tile(step, (4, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@pytest.mark.parametrize("space", ["joints", "pose"])
+def test_a_prefix_encoded_against_a_new_observation_decodes_to_itself(
+    contract: Contract, pose_contract: Contract, encoding: Encoding, space: str
+) -> None:
+    """Three ticks on: absolute rows are encoded as before, and delta rows but the first, since they are relative to one
+    another; decoding gives the rows back."""
+    rng = np.random.default_rng(7)
+    if space == "joints":
+        encoder, stream = ActionEncoder(contract, encoding), "arm"
+        rows = np.concatenate([rng.normal(0.0, 0.1, (12, 7)).cumsum(0), np.full((12, 1), 0.04)], axis=1)
+        old, new = rng.normal(size=(2, 7))
+    else:
+        encoder, stream = ActionEncoder(pose_contract, encoding), "tcp"
+        rows = np.concatenate([poses(rng, 1, 12)[0], np.full((12, 1), 0.04)], axis=1)
+        old, new = poses(rng, 1, 2)[0]
+    chunk = encoder.decode(encoder.encode(rows, {stream: old}), {stream: old})
+    prefix = encoder.encode(chunk[3:], {stream: new})
+    again = encoder.decode(prefix, {stream: new})
+    flips = np.sign(np.sum(again[:, 3:7] * rows[3:, 3:7], axis=1)) if space == "pose" else np.ones(9)
+    again[:, 3:7] *= flips[:, None]
+    np.testing.assert_allclose(again, rows[3:], atol=1e-9)
+    unchanged = np.isclose(prefix, encoder.encode(rows, {stream: old})[3:], atol=1e-9).all(axis=1)
+    expected = {Encoding.ABSOLUTE: 9, Encoding.DELTA: 8, Encoding.RELATIVE: 0}
+    assert unchanged.sum() == expected[encoding]
+
+
 def test_the_reference_is_found_by_field_and_joint(document: dict[str, Any]) -> None:
     arm = document["observations"]["arm"]
     arm["fields"] = ["velocity", "position"]
@@ -61,10 +111,11 @@ def test_the_reference_is_found_by_field_and_joint(document: dict[str, Any]) -> 
     np.testing.assert_allclose(encoded[0, :7], np.zeros(7))
 
 
-def test_relative_without_an_observed_position_is_refused(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("encoding", [Encoding.RELATIVE, Encoding.DELTA])
+def test_relative_without_an_observed_position_is_refused(document: dict[str, Any], encoding: Encoding) -> None:
     del document["observations"]["arm"]
     with pytest.raises(BcError, match=r"observes no position of action group 'arm'.*encoding: absolute"):
-        ActionEncoder(Contract.from_document(document, "test"), Encoding.RELATIVE)
+        ActionEncoder(Contract.from_document(document, "test"), encoding)
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))

@@ -228,7 +228,7 @@ def test_damaged_checkpoints(policy: ChunkPolicy, tmp_path: Path) -> None:
             {**document["policy"], "type": "difusion"},
             "did you mean diffusion",
         ),
-        ("policy", {**document["policy"], "encoding": "delta"}, "encoding = 'delta'"),
+        ("policy", {**document["policy"], "encoding": "differences"}, "encoding = 'differences'"),
         ("normalisation", {"features": {}, "actions": {}}, "normalisation is damaged"),
         ("contract", {}, "contract is missing"),
     ):

@@ -11,7 +11,7 @@ from torch import Tensor
 from bc_core.mask import GUIDED, Mask
 from bc_core.policies.abilities import Ability, masks_of
 from bc_core.policies.heads.act import ActHead, divergence
-from bc_core.policies.heads.base import Continuation, Head
+from bc_core.policies.heads.base import Continuation, DensityHead, Head
 from bc_core.policies.heads.build import build_head
 from bc_core.policies.heads.config import (
     HEADS,
@@ -155,6 +155,7 @@ def test_densities_integrate_to_one(config: HeadConfig) -> None:
     size = Size(1, 1, 16, 1, 0.0)
     torch.manual_seed(0)
     head = build_head(size, config)
+    assert isinstance(head, DensityHead)
     grid = torch.linspace(-1.0, 1.0, 4001) if isinstance(config, CategoricalConfig) else torch.linspace(-60, 60, 60001)
     density = head.log_density(torch.full((len(grid), 16), 0.3), grid[:, None, None]).exp()
     assert torch.trapezoid(density, grid).item() == pytest.approx(1.0, abs=0.01)
@@ -318,5 +319,4 @@ def test_abilities_are_what_strategies_ask_for() -> None:
     assert served["diffusion"] == served["mixture"]  # of predicted noise
     assert served["flow"] == {*served["mixture"], "rtc", "rtc_linear", "rtc_hard"}
     for config in (*GENERATIVE.values(), RegressionConfig(loss="gaussian")):
-        head = build_head(SIZE, config)
-        assert (Ability.DENSITY in config.abilities) == (type(head).log_density is not Head.log_density)
+        assert (Ability.DENSITY in config.abilities) == isinstance(build_head(SIZE, config), DensityHead)

@@ -11,6 +11,7 @@ from bc_bringup.commands import (
     dagger,
     demo,
     doctor,
+    evaluate,
     gate,
     inspect,
     label,
@@ -23,7 +24,7 @@ from bc_bringup.commands import (
 )
 
 COMMANDS: dict[str, ModuleType] = {
-    "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
-    "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair, "replay": replay,
-    "convert": convert, "view": view,
+    "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
+    "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
+    "replay": replay, "convert": convert, "view": view,
 }  # fmt: skip

@@ -1,15 +1,26 @@
-"""Train a policy on recorded episodes: bags -> frames -> policy -> checkpoint."""
+"""Train a policy on recorded episodes: bags -> frames -> policy -> checkpoint.
+
+The checkpoint's folder also holds summary.html. Beside it, in a folder named after it with .run at the end, are
+TensorBoard's files, and until the run is finished its state: after a kill, the same command with --resume goes on as
+if nothing had happened. The same command trains on a CPU, on a GPU where there is one, and with --devices 0 on all.
+"""
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from bc_bringup import resources
+from bc_bringup.commands.common import Setup, positive
 from bc_bringup.episodes import records
 from bc_core.errors import BcError
+
+if TYPE_CHECKING:
+    from bc_core.training.train import Rollouts
+
+TRIAL_SEED = 3_000_000  # first scene of the roll-outs that choose a checkpoint: none that it is judged on later
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contract", default="panda_conveyor", help="name of a contract (%(default)s)")
     parser.add_argument("--steps", type=int, help="training steps, instead of the configured ones")
     parser.add_argument("--seed", type=int, help="of weights and batches, instead of the configured one: for ensembles")
+    parser.add_argument("--resume", action="store_true", help="go on with the interrupted training of this checkpoint")
+    parser.add_argument(
+        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="%(default)s unless given"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs, or CPU processes; 0: all GPUs (%(default)s)"
+    )
+    parser.add_argument(
+        "--rollouts", type=int, default=0, metavar="N",
+        help="keep the weights that solve most of N simulated scenes, instead of the last (0: the last)",
+    )  # fmt: skip
+    parser.add_argument("--rollouts-every", type=positive, metavar="STEPS", help="how often (a tenth of the steps)")
+    parser.add_argument("--task", default=Setup.task, help="of the roll-outs: name of a task (%(default)s)")
+    parser.add_argument("--robot", default=Setup.robot, help="of the roll-outs: name of a robot (%(default)s)")
 
 
 def policy_config(name: str, training: dict[str, Any], file: Path | None = None) -> dict[str, Any]:
@@ -38,13 +63,30 @@ def policy_config(name: str, training: dict[str, Any], file: Path | None = None)
 
 
 def train(
-    bags: list[Path], contract_name: str, config: dict[str, Any], out: Path, start: Path | None = None
+    bags: list[Path], contract_name: str, config: dict[str, Any], out: Path, start: Path | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Train, from a checkpoint or from scratch, and write the checkpoint; returns the training's summary."""
-    from bc_core import training
-    from bc_core.contract import Contract
+    """Train, from a checkpoint or from scratch, and write the checkpoint; returns the training's summary.
 
-    return training.train(bags, Contract.load(resources.config_path("contract", contract_name)), config, out, start)
+    options: of bc_core.training.train.train.
+    """
+    from bc_core.contract import Contract
+    from bc_core.training.train import train as train_policy
+
+    contract = Contract.load(resources.config_path("contract", contract_name))
+    return train_policy(bags, contract, config, out, start, **options)
+
+
+def rollouts_of(args: argparse.Namespace, steps: int) -> "Rollouts | None":
+    """How the best weights are chosen; None: the last are kept."""
+    if not args.rollouts:
+        return None
+    from bc_bringup.virtual.trials import VirtualTask
+    from bc_core.training.train import Rollouts
+
+    task = VirtualTask.named(args.robot, args.contract, args.task)
+    scenes = range(TRIAL_SEED, TRIAL_SEED + args.rollouts)
+    every = args.rollouts_every or max(1, steps // 10)
+    return Rollouts(every, lambda policy, step: sum(task.play(policy, scenes)) / len(scenes))
 
 
 def train_once(
@@ -93,10 +135,18 @@ def set_aside(folder: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bc_core.training.hardware import Hardware
+
     given = {key: value for key in ("steps", "seed") if (value := getattr(args, key)) is not None}
     config = policy_config(args.policy, given, args.config)
-    summary = train(args.episodes, args.contract, config, args.out)
-    print(f"checkpoint in {args.out}")
+    summary = train(
+        args.episodes, args.contract, config, args.out,
+        hardware=Hardware(args.accelerator, args.devices), resume=args.resume,
+        rollouts=rollouts_of(args, int(config["training"].get("steps", 1))),
+    )  # fmt: skip
+    if not summary:  # a further device's process
+        return 0
+    print(f"checkpoint in {args.out}, {args.out / 'summary.html'}")
     for key, value in summary.items():
         if isinstance(value, int | float | str):
             print(f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}")

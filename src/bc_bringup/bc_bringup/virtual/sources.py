@@ -6,6 +6,7 @@ from bc_bringup.virtual.cell import VirtualCell, reference, reference_row
 from bc_controllers import Ack, ModeChange
 from bc_core.chunks import ActionChunk, ActionGroup, Array
 from bc_core.cycle import Request
+from bc_core.fields import ObservationError
 from bc_core.grid import NANOSECONDS
 from bc_core.scheduler import Scheduler
 from bc_msgs.msg import ChunkAck, ControlMode
@@ -13,7 +14,8 @@ from bc_teleop.command import Device, DeviceCommand, Observation
 from bc_teleop.session import TeleopSession
 
 Infer = Callable[[Request], Array]
-"""The policy: from a request, at the time of its tick, to (H, D) absolute rows. Called at the tick itself."""
+"""The policy: from a request, at the time of its tick, to (H, D) absolute rows. Called at the tick itself.
+ObservationError: there is no frame for it; the scheduler hears of it and asks again later."""
 
 
 class PolicySource:
@@ -49,7 +51,11 @@ class PolicySource:
         if request is None:
             return
         self.requests.append(request)
-        actions, latency = self._infer(request), self._latency()
+        try:
+            actions, latency = self._infer(request), self._latency()
+        except ObservationError as error:
+            self.scheduler.on_failure(request.sequence, str(error), request.tick)
+            return
         if latency is not None:
             begin = time_ns
             self._cell.at(

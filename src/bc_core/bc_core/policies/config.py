@@ -104,7 +104,7 @@ class DataConfig:
             outcomes=section.texts("outcomes", choices=OUTCOMES),
             pad_end=section.boolean("pad_end"),
             weights=PartWeights.from_section(section.section("weights", {})),
-            idle=IdleRule.from_section(section.section("idle")) if "idle" in section.document else None,
+            idle=IdleRule.from_section(section.section("idle")) if section.has("idle") else None,
         )
         section.finish()
         return config
@@ -116,7 +116,9 @@ class OptimiserConfig:
 
     learning_rate: peak, reached after `warmup` steps, then a cosine to 0. ema: decay of the averaged weights, which are
     those that are saved. observation_noise: standard deviation of the noise on normalised features, against drift off
-    the demonstrated states. validation: part of the episodes kept out. threads: of torch.
+    the demonstrated states. validation: part of the episodes kept out. threads: of torch. precision: 32-true, or
+    bf16-mixed, which is faster where the hardware computes in bfloat16. save_every: steps after which a run is saved,
+    so that it can be resumed.
     """
 
     steps: int
@@ -130,6 +132,8 @@ class OptimiserConfig:
     validation: float
     seed: int
     threads: int
+    precision: str = "32-true"
+    save_every: int = 500
 
     @classmethod
     def from_section(cls, section: Section) -> "OptimiserConfig":
@@ -145,6 +149,8 @@ class OptimiserConfig:
             validation=section.number("validation", minimum=0.0, maximum=0.9),
             seed=section.integer("seed", maximum=2**63 - 1),
             threads=section.integer("threads", minimum=1, maximum=1024),
+            precision=section.text("precision", "32-true", choices=("32-true", "bf16-mixed")),
+            save_every=section.integer("save_every", 500, minimum=1),
         )
         section.finish()
         return config

@@ -1,9 +1,11 @@
 """Episodes to tensors: everything a training step needs, in memory."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,26 +105,38 @@ def split(episodes: Sequence[EpisodeTicks], part: float, seed: int) -> tuple[lis
     )
 
 
+def fingerprint(episode: EpisodeTicks) -> str:
+    """Of what an episode holds, wherever it lies: tells episodes that a policy was trained on from others."""
+    digest = hashlib.sha256(episode.commands.tobytes())
+    for _, value in sorted(episode.values.items()):
+        if value.dtype != np.uint8:  # not images: numbers tell enough
+            digest.update(value.tobytes())
+    return digest.hexdigest()[:16]
+
+
 def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: TrainConfig) -> ChunkPolicy:
     """An untrained policy with the normalisation of these episodes. BcError: they hold no frame with a command."""
-    found = _arrays(episodes, contract, config.policy, config.data)
+    found = frames_of(episodes, contract, config.policy, config.data)
     if len(found.features) == 0:
         refused = sum((Counter(episode.refused) for episode in episodes), Counter())
         raise BcError(
             f"{len(episodes)} episodes hold no frame at which {' or '.join(config.data.sources)} commanded "
             f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources, data.weights and the bags"
         )
-    actions = fit_actions(found.actions, found.valid, config.policy.row_floor)
+    actions = fit_actions(found.encoded, found.valid, config.policy.row_floor)
     return ChunkPolicy(contract, config.policy, fit_observations(found.features), actions)
 
 
 def training_set(episodes: Sequence[EpisodeTicks], policy: ChunkPolicy, config: DataConfig) -> TrainingSet:
     """The episodes as the network sees them."""
-    found = _arrays(episodes, policy.contract, policy.config, config)
+    return normalised(frames_of(episodes, policy.contract, policy.config, config), policy)
+
+
+def normalised(found: "Frames", policy: ChunkPolicy) -> TrainingSet:
     return TrainingSet(
         features=_float(policy.feature_normaliser, found.features),
         images={camera: torch.from_numpy(value) for camera, value in found.images.items()},
-        actions=_float(policy.action_normaliser, found.actions),
+        actions=_float(policy.action_normaliser, found.encoded),
         valid=torch.from_numpy(found.valid),
         weight=torch.from_numpy(found.weight).float(),
     )
@@ -133,18 +147,31 @@ def _float(normaliser: Normaliser, data: npt.NDArray[np.float64]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Arrays:
-    """TrainingSet's columns before normalisation, as NumPy arrays."""
+class Frames:
+    """N frames before normalisation. features (N, F); images as in TrainingSet; actions (N, H, D) absolute, SI; encoded
+    (N, H, E); newest: stream -> (N, width), what actions are encoded against; valid (N, H); weight (N,)."""
 
     features: npt.NDArray[np.float64]
     images: dict[str, npt.NDArray[np.uint8]]
     actions: npt.NDArray[np.float64]
+    encoded: npt.NDArray[np.float64]
+    newest: dict[str, npt.NDArray[Any]]
     valid: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.float64]
 
+    def __len__(self) -> int:
+        return len(self.valid)
 
-def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: PolicyConfig, data: DataConfig) -> _Arrays:
-    """All frames of the episodes that weigh anything."""
+    def chosen(self, index: npt.NDArray[np.int64]) -> "Frames":
+        """Some of them."""
+        pictures = {camera: images[index] for camera, images in self.images.items()}
+        newest = {stream: value[index] for stream, value in self.newest.items()}
+        rest = (self.actions[index], self.encoded[index], newest, self.valid[index], self.weight[index])
+        return Frames(self.features[index], pictures, *rest)
+
+
+def frames_of(episodes: Sequence[EpisodeTicks], contract: Contract, config: PolicyConfig, data: DataConfig) -> Frames:
+    """All frames of the episodes that weigh anything, in order."""
     encoder, to_features, streams, cameras = input_layout(contract, config)
     parts: list[tuple[EpisodeTicks, Windows, npt.NDArray[np.float64]]] = []
     for episode in episodes:
@@ -158,18 +185,21 @@ def _arrays(episodes: Sequence[EpisodeTicks], contract: Contract, config: Policy
             if len(asked.frames):
                 parts.append((episode, asked, np.full(len(asked.frames), data.weights.label)))
     if not parts:
-        empty = np.empty((0, config.horizon, encoder.width))
-        return _Arrays(np.empty((0, 0)), {}, empty, np.empty((0, config.horizon), bool), np.empty(0))
+        none, rows = np.empty((0, 0)), (0, config.horizon)
+        return Frames(none, {}, np.empty((*rows, contract.width)), np.empty((*rows, encoder.width)), {},
+                      np.empty(rows, bool), np.empty(0))  # fmt: skip
     values = {
         stream: np.concatenate([episode.values[stream][window.frames] for episode, window, _ in parts])
         for stream in streams
     }
     actions = np.concatenate([window.actions for _, window, _ in parts])
-    newest = {stream: value[:, -1] for stream, value in values.items()}
-    return _Arrays(
+    newest = {stream: value[:, -1] for stream, value in values.items() if stream not in cameras}
+    return Frames(
         features=to_features(values),
         images={camera: values[camera] for camera in cameras},
-        actions=encoder.encode(actions, newest),
+        actions=actions,
+        encoded=encoder.encode(actions, newest),
+        newest=newest,
         valid=np.concatenate([window.valid for _, window, _ in parts]),
         weight=np.concatenate([weight for _, _, weight in parts]),
     )

@@ -2,76 +2,223 @@
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from lightning_fabric import Fabric
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
 from bc_core.policies.network import PolicyNetwork
+from bc_core.training.curves import Board, Curves
 from bc_core.training.data import TrainingSet
+from bc_core.training.hardware import Hardware, on_device
+from bc_core.training.state import Identity, TrainingState, optimiser_tensors, restore_optimiser, save_state
 
 Progress = Callable[[int, float], None]
+LARGEST_GRADIENT = 1.0
+VALIDATIONS = 20
+"""How often the validation loss is computed over a run."""
 
 
 @dataclass(frozen=True)
+class Judge:
+    """Scores a policy by what it does, every `every` steps; of equal scores the latest wins."""
+
+    every: int
+    score: Callable[[PolicyNetwork, int], float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has beside network, data and settings; all of it may be left out.
+
+    folder: for its state and TensorBoard's files. identity: what its state is of. resume: the state to go on from.
+    """
+
+    folder: Path | None = None
+    identity: Identity | None = None
+    resume: TrainingState | None = None
+    validation: TrainingSet | None = None
+    judge: Judge | None = None
+    progress: Progress = lambda step, loss: None
+
+
 class Batch:
-    features: Tensor
-    images: dict[str, Tensor]
-    actions: Tensor
-    valid: Tensor
+    """Frames of one step, as TrainingSet's columns. No dataclass, for Fabric would look into it and round what is to be
+    predicted to the precision of the forward pass."""
+
+    def __init__(self, features: Tensor, images: dict[str, Tensor], actions: Tensor, valid: Tensor) -> None:
+        self.features, self.images, self.actions, self.valid = features, images, actions, valid
 
 
-def take(data: TrainingSet, index: Tensor) -> Batch:
-    images = {camera: images[index] for camera, images in data.images.items()}
-    return Batch(data.features[index], images, data.actions[index], data.valid[index])
+def take(data: TrainingSet, index: Tensor, device: torch.device) -> Batch:
+    images = {camera: images[index].to(device) for camera, images in data.images.items()}
+    return Batch(data.features[index].to(device), images, data.actions[index].to(device), data.valid[index].to(device))
 
 
 def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Indices of `count` frames, (count,), drawn with replacement in proportion to their weight (N,)."""
     if bool((weight == weight[0]).all()):
-        return torch.randint(len(weight), (count,), generator=generator)
+        return torch.randint(len(weight), (count,), generator=generator, device=generator.device)
     return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
-def batch_loss(network: PolicyNetwork, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
-    """The head's loss; with `draws` noise samples per frame, which share its encoding."""
-    condition = network.encode(batch.features, batch.images).repeat(draws, 1)
-    return network.head.loss(condition, batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1), generator)
+class BatchLoss(nn.Module):
+    """The head's loss of a batch; with `draws` noise samples per frame, which share its encoding."""
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+        condition = self.network.encode(batch.features, batch.images).float().repeat(draws, 1)
+        actions, valid = batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1)
+        return self.network.head.loss(condition, actions, valid, generator)
 
 
-def optimise(network: PolicyNetwork, data: TrainingSet, config: OptimiserConfig, progress: Progress) -> float:
-    """Train `network` in place; it ends with the averaged weights. Returns the mean loss of the last tenth of steps.
+def optimise(
+    network: PolicyNetwork,
+    data: TrainingSet,
+    config: OptimiserConfig,
+    fabric: Fabric | None = None,
+    run: Run | None = None,
+) -> Curves:
+    """Train `network` in place; it ends with the averaged weights, or with those that the judge found best.
 
-    Deterministic for a seed on one machine and number of threads. FloatingPointError if the loss is not finite.
+    Deterministic for a seed on one machine and number of threads and devices, interrupted or not. config.batch frames
+    are shared out between the processes. FloatingPointError if the loss is not finite.
     """
-    torch.manual_seed(config.seed)  # image augmentation draws from the global generator
-    generator = torch.Generator().manual_seed(config.seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, config))
-    average = AveragedModel(network, multi_avg_fn=_averaging(config.ema))
-    network.train()
-    last_losses = []
-    for step in range(config.steps):
-        batch = take(data, draw(data.weight, config.batch, generator))
-        batch.features.add_(torch.randn(batch.features.shape, generator=generator), alpha=config.observation_noise)
-        loss = batch_loss(network, batch, config.noise_draws, generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        average.update_parameters(network)
-        value = loss.item()
+    fabric, run = fabric or Hardware("cpu").fabric(config.precision), run or Run()
+    with on_device(fabric):
+        return _Optimisation(network, data, config, fabric, run).steps()
+
+
+class _Optimisation:
+    """One run: what changes from step to step."""
+
+    def __init__(
+        self, network: PolicyNetwork, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run
+    ) -> None:
+        self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.loss, self.stepper = fabric.setup(BatchLoss(network), self.optimiser)
+        self.average = AveragedModel(network, multi_avg_fn=_averaging(config.ema))
+        self.best: dict[str, Tensor] = {}
+        self.curves = Curves()
+        self.indices = torch.Generator()  # of frames, the same in every process
+        self.noise = torch.Generator(fabric.device)
+        if run.resume is not None:
+            self._restore(run.resume)
+        board = fabric.is_global_zero and run.folder is not None
+        self.board = Board(run.folder, len(self.curves.losses)) if board and run.folder else None
+
+    @property
+    def averaged(self) -> PolicyNetwork:
+        """The network with the averaged weights: what is validated, judged and kept."""
+        network = self.average.module
+        assert isinstance(network, PolicyNetwork)
+        return network
+
+    def steps(self) -> Curves:
+        self.network.train()
+        try:
+            for step in range(len(self.curves.losses), self.config.steps):
+                self._step(step)
+                self._after(step + 1)
+        finally:
+            if self.board is not None:
+                self.board.close()
+        self.network.load_state_dict(self.best or self.averaged.state_dict())
+        self.network.eval()
+        return self.curves
+
+    def _step(self, step: int) -> None:
+        config, rank, world = self.config, self.fabric.global_rank, self.fabric.world_size
+        self.indices.manual_seed(step_seed(config.seed, step, 0))
+        self.noise.manual_seed(step_seed(config.seed, step, 1 + rank))
+        torch.manual_seed(step_seed(config.seed, step, 1 + rank))  # of dropout and of image augmentation
+        index = draw(self.data.weight, config.batch, self.indices)[rank::world]
+        batch = take(self.data, index, self.fabric.device)
+        batch.features.add_(torch.randn(batch.features.shape, generator=self.noise), alpha=config.observation_noise)
+        rate = config.learning_rate * learning_rate_factor(step, config)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss = self.loss(batch, config.noise_draws, self.noise)
+        self.stepper.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        gradient = self.fabric.clip_gradients(self.loss, self.stepper, max_norm=LARGEST_GRADIENT)
+        assert gradient is not None  # it is told for a largest norm, not for a largest value
+        self.stepper.step()
+        self.average.update_parameters(self.network)
+        value = self._mean(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value} at step {step}: lower training.learning_rate")
-        if step >= config.steps - max(1, config.steps // 10):
-            last_losses.append(value)
-        progress(step + 1, value)
-    network.load_state_dict(average.module.state_dict())
-    network.eval()
-    return sum(last_losses) / len(last_losses)
+        self.curves.losses.append(value)
+        if self.board is not None:
+            self.board.step(step + 1, value, rate, gradient.item())
+        self.run.progress(step + 1, value)
+
+    def _mean(self, value: Tensor) -> float:
+        """Over the processes."""
+        reduced = self.fabric.all_reduce(value)
+        assert isinstance(reduced, Tensor)
+        return reduced.item()
+
+    def _after(self, done: int) -> None:
+        """What is due after so many steps: validation, roll-outs, the state on disk."""
+        config, run = self.config, self.run
+        if run.validation is not None and done % max(1, config.steps // VALIDATIONS) == 0:
+            loss = evaluate(self.averaged, run.validation, 1024, config.seed)
+            self.curves.validation.append((done, loss))
+            self._show("loss/validation", loss, done)
+        if run.judge is not None and (done % run.judge.every == 0 or done == config.steps):
+            self._judge(run.judge, done)
+        if run.folder and run.identity and self.fabric.is_global_zero and done % config.save_every == 0:
+            save_state(run.folder, run.identity, self._state(done))
+
+    def _judge(self, judge: Judge, done: int) -> None:
+        """One process lets the averaged weights drive; the others hear how it went."""
+        score = 0.0
+        if self.fabric.is_global_zero:
+            with torch.device("cpu"):
+                score = judge.score(deepcopy(self.averaged).cpu().eval(), done)
+        score = float(self.fabric.broadcast(score))
+        if score >= max((before for _, before in self.curves.scores), default=-math.inf):
+            self.best = {name: value.clone() for name, value in self.averaged.state_dict().items()}
+        self.curves.scores.append((done, score))
+        self._show("score/rollouts", score, done)
+
+    def _show(self, name: str, value: float, done: int) -> None:
+        if self.board is not None:
+            self.board.scalar(name, value, done)
+
+    def _state(self, done: int) -> TrainingState:
+        tensors = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": optimiser_tensors(self.optimiser),
+            "best": self.best,
+        }
+        return TrainingState(done, tensors, self.curves)
+
+    def _restore(self, state: TrainingState) -> None:
+        self.network.load_state_dict(state.tensors["network"])
+        self.average.load_state_dict(state.tensors["average"])
+        restore_optimiser(self.optimiser, state.tensors["optimiser"])
+        self.best = state.tensors.get("best", {})
+        self.curves = state.curves
+
+
+def step_seed(seed: int, step: int, stream: int) -> int:
+    """Seed of one stream of random numbers in one step: no generator's state outlives a step, so none must be kept."""
+    return int(np.random.SeedSequence([seed, step, stream]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
@@ -96,9 +243,13 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
 
 @torch.no_grad()
 def evaluate(network: PolicyNetwork, data: TrainingSet, batch: int, seed: int) -> float:
-    """Loss over a whole set, with noise fixed by the seed."""
-    generator = torch.Generator().manual_seed(seed)
-    total = 0.0
-    for indices in torch.arange(len(data)).split(batch):
-        total += batch_loss(network, take(data, indices), 1, generator).item() * len(indices)
+    """Loss over a whole set, with noise fixed by the seed; the network is back in its mode afterwards."""
+    device = next(network.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    training, loss, total = network.training, BatchLoss(network), 0.0
+    network.eval()
+    for indices in torch.arange(len(data), device="cpu").split(batch):
+        part = take(data, indices, device)
+        total += loss(part, 1, generator).item() * len(indices)
+    network.train(training)
     return total / len(data)

@@ -1,8 +1,10 @@
 """bags -> frames -> policy -> checkpoint."""
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,32 @@ import torch
 from bc_core.bags import find_episodes
 from bc_core.checkpoint import load_policy, save_policy
 from bc_core.contract import Contract
+from bc_core.dataset import EpisodeTicks
 from bc_core.errors import BcError
+from bc_core.evaluation.chunks import predict, row_errors, spread
+from bc_core.evaluation.page import PAGE, render_page
 from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import TrainConfig
-from bc_core.training.data import new_policy, read_episodes, split, training_set
-from bc_core.training.optimise import evaluate, optimise
+from bc_core.policies.network import PolicyNetwork
+from bc_core.training.curves import Curves
+from bc_core.training.data import fingerprint, frames_of, new_policy, read_episodes, split, training_set
+from bc_core.training.hardware import Hardware
+from bc_core.training.optimise import Judge, Run, evaluate, optimise
 from bc_core.training.progress import progress_bar, track
+from bc_core.training.state import STATE_FILE, Identity, load_state
+
+RUN_SUFFIX = ".run"
+"""Of the folder beside a checkpoint that holds TensorBoard's files, and the state of a run that is not finished."""
+SHOWN_FRAMES = 128
+"""That the page's errors are of; heads that search for a chunk take long for each."""
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """The best weights by what they do: every `every` steps the policy drives, and `score` says how well, 0 to 1."""
+
+    every: int
+    score: Callable[[ChunkPolicy, int], float]
 
 
 def train(
@@ -25,47 +47,112 @@ def train(
     config: TrainConfig | Mapping[str, Any],
     out_dir: Path | str,
     start: Path | str | None = None,
+    hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
+    resume: bool = False,
+    rollouts: Rollouts | None = None,
+    page: bool = True,
 ) -> dict[str, Any]:
-    """Train a policy and save its checkpoint in out_dir.
+    """Train a policy and save its checkpoint in out_dir, with a page (summary.html) that shows the run.
 
     bags: episode directories, or directories that hold them. config: a TrainConfig, or its document (flow.yaml).
     start: checkpoint to go on from, with its normalisation (BcError if its policy is another); None: from scratch.
-    Returns the summary that the checkpoint also holds: episodes, skipped_episodes, frames, refused_frames,
-    missing_chunks, lost_messages, steps, train_loss, validation_loss (None without validation episodes), parameters,
-    read_seconds, train_seconds. BcError where there is nothing to train on, or bag and contract disagree.
+    resume: go on with the run that was interrupted on its way to out_dir (BcError if there is none, or of other
+    settings or frames). page: False: no page, whose plots take seconds.
+    Returns the summary that the checkpoint also holds: episodes, skipped_episodes, frames,
+    refused_frames, missing_chunks, lost_messages, steps, train_loss, validation_loss (None without validation
+    episodes), rollout_scores, trained_on (fingerprints of episodes), parameters, read_seconds, train_seconds; in the
+    processes of further devices nothing. BcError where there is nothing to train on, or bag and contract disagree.
     """
     settings = config if isinstance(config, TrainConfig) else TrainConfig.from_document(config, "given settings")
+    out = Path(out_dir)
+    run_folder = out.with_name(out.name + RUN_SUFFIX)
     torch.set_num_threads(settings.training.threads)
     torch.manual_seed(settings.training.seed)
+    fabric = hardware.fabric(settings.training.precision)
     paths = _episode_paths(bags)
     begun = time.monotonic()
     episodes, account = read_episodes(paths, contract, settings, track("reading episodes", paths))
     seen, held_out = split(episodes, settings.training.validation, settings.training.seed)
     policy = new_policy(seen, contract, settings) if start is None else warm_start(Path(start), contract, settings)
     data = training_set(seen, policy, settings.data)
-    if start is None:
+    validation = training_set(held_out, policy, settings.data) if held_out else None
+    identity = Identity.of(settings, data)
+    state = load_state(run_folder, identity) if resume else None
+    if start is None and state is None:
         generator = torch.Generator().manual_seed(settings.training.seed)
         policy.network.head.prepare(data.actions, data.valid, generator)
+    if state is None and fabric.is_global_zero:
+        shutil.rmtree(run_folder, ignore_errors=True)
     read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps) as update:
-        train_loss = optimise(
-            policy.network, data, settings.training, lambda step, loss: update(step, f"loss {loss:.4f}")
+        run = Run(
+            folder=run_folder,
+            identity=identity,
+            resume=state,
+            validation=validation,
+            judge=None if rollouts is None else Judge(rollouts.every, _scored(policy, rollouts)),
+            progress=lambda step, loss: update(step, f"loss {loss:.4f}"),
         )
-    validation = training_set(held_out, policy, settings.data) if held_out else None
+        curves = optimise(policy.network, data, settings.training, fabric, run)
+    if not fabric.is_global_zero:
+        return {}
+    policy.network.cpu()
     summary: dict[str, Any] = {
         **vars(account),
         "frames": len(data),
         "steps": settings.training.steps,
-        "train_loss": train_loss,
+        "train_loss": curves.final_loss,
         "validation_loss": evaluate(policy.network, validation, 1024, settings.training.seed) if validation else None,
+        "rollout_scores": curves.scores,
         "parameters": sum(parameter.numel() for parameter in policy.network.parameters()),
         "read_seconds": read_seconds,
         "train_seconds": time.monotonic() - begun - read_seconds,
         "start": None if start is None else str(start),
+        "trained_on": [fingerprint(episode) for episode in seen],
         "settings": {"data": asdict(settings.data), "training": vars(settings.training)},
     }
-    save_policy(policy, out_dir, summary)
+    shown = {PAGE: _page(out, policy, held_out or seen, bool(held_out), settings, curves, summary)} if page else {}
+    save_policy(policy, out, summary, shown)
+    (run_folder / STATE_FILE).unlink(missing_ok=True)
     return summary
+
+
+def _scored(policy: ChunkPolicy, rollouts: Rollouts) -> Callable[[PolicyNetwork, int], float]:
+    """The score of weights: of the policy with these instead of its own."""
+
+    def score(network: PolicyNetwork, step: int) -> float:
+        trial = copy(policy)
+        trial.network = network.requires_grad_(False)
+        return rollouts.score(trial, step)
+
+    return score
+
+
+def _page(
+    out: Path,
+    policy: ChunkPolicy,
+    episodes: Sequence[EpisodeTicks],
+    held_out: bool,
+    settings: TrainConfig,
+    curves: Curves,
+    summary: Mapping[str, Any],
+) -> str:
+    frames = spread(frames_of(episodes, policy.contract, policy.config, settings.data), SHOWN_FRAMES)
+    predicted = predict(policy, frames, settings.training.seed)
+    errors = row_errors(policy.contract.groups, predicted, frames.actions, frames.valid)
+    facts = {
+        "episodes": summary["episodes"],
+        "frames": summary["frames"],
+        "steps": summary["steps"],
+        "loss, last tenth": f"{summary['train_loss']:.4g}",
+        "parameters": f"{summary['parameters']:,}",
+        "training": f"{summary['train_seconds']:.0f} s",
+    }
+    if summary["validation_loss"] is not None:
+        facts["loss, held out"] = f"{summary['validation_loss']:.4g}"
+    kept_out = "of episodes that were kept out of training" if held_out else "that were trained on (none was kept out)"
+    shown = f"{len(frames)} frames {kept_out}."
+    return render_page(str(out), facts, shown, policy, frames, predicted, errors, curves)
 
 
 def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> ChunkPolicy:

@@ -41,9 +41,13 @@ class Head(nn.Module, ABC):
     def sample(self, condition: Tensor, generator: torch.Generator, continuation: Continuation | None = None) -> Tensor:
         """A chunk for each condition, (B, H, E). continuation: only with a mask that the head's abilities serve."""
 
+
+class DensityHead(Head):
+    """A head that knows how likely a chunk is (Ability.DENSITY)."""
+
+    @abstractmethod
     def log_density(self, condition: Tensor, actions: Tensor) -> Tensor:
-        """log p(chunk | condition), (B,), in nats of normalised units; for heads with Ability.DENSITY."""
-        raise NotImplementedError(f"{type(self).__name__} has no density")
+        """log p(chunk | condition), (B,), in nats of normalised units."""
 
 
 def masked_mean(error: Tensor, valid: Tensor) -> Tensor:

@@ -38,10 +38,10 @@ def build_head(size: Size, config: HeadConfig) -> Head:
             return IndependentHead(size, config)
         case FastConfig():
             return FastHead(size, config)
+        case LstmGmmConfig():  # a MixtureConfig too
+            return LstmGmmHead(size, config)
         case MixtureConfig():
             return MixtureHead(size, config)
-        case LstmGmmConfig():
-            return LstmGmmHead(size, config)
         case ActConfig():
             return ActHead(size, config)
         case DiffusionConfig():

@@ -1,18 +1,20 @@
 """Discretised actions: 256 uniform bins per coordinate between the 1st and the 99th percentile (RT-1, arXiv 2212.06817;
 OpenVLA, arXiv 2406.09246), each coordinate by itself or given those before it."""
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from bc_core.policies.heads.base import Continuation, Head, committed, draw_index, masked_mean
+from bc_core.policies.heads.base import Continuation, DensityHead, committed, draw_index, masked_mean
 from bc_core.policies.heads.bins import Bins
 from bc_core.policies.heads.config import CategoricalConfig
 from bc_core.policies.transformer import CausalTransformer
 from bc_core.policies.trunks import DirectTrunk, Size
 
 
-class _BinnedHead(Head):
+class _BinnedHead(DensityHead):
     """What both have in common: bins, cross entropy, density."""
 
     def __init__(self, size: Size, config: CategoricalConfig) -> None:
@@ -34,9 +36,9 @@ class _BinnedHead(Head):
         logits = self.logits(condition, index)
         return cross_entropy(logits.permute(0, 3, 1, 2), index, reduction="none")
 
+    @abstractmethod
     def logits(self, condition: Tensor, index: Tensor) -> Tensor:
         """(B, H, E, bins); index (B, H, E): bins of the chunk, of which a coordinate may see those before it."""
-        raise NotImplementedError
 
 
 class IndependentHead(_BinnedHead):

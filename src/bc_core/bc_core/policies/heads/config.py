@@ -1,5 +1,6 @@
 """Settings of every head, and what it can do with them. No torch here: a node reads them without loading a policy."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,14 +14,14 @@ _PREFIX = frozenset({Ability.PREFIX})
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadConfig(ABC):
     """type: its name in a configuration. abilities: what it supports."""
 
     type: ClassVar[str]
 
     @property
-    def abilities(self) -> frozenset[Ability]:
-        raise NotImplementedError
+    @abstractmethod
+    def abilities(self) -> frozenset[Ability]: ...
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,22 @@ class RegressionConfig(HeadConfig):
 
 
 @dataclass(frozen=True)
-class CategoricalConfig(HeadConfig):
-    """bins between two quantiles of every coordinate, predicted at once (independent) or one after the other.
+class DiscreteConfig(HeadConfig):
+    """Of heads that predict symbols: quantiles of every coordinate between which it is discretised; temperature of
+    sampling (0: the likeliest symbol)."""
 
-    temperature: of sampling; 0: the likeliest bin.
-    """
+    low_quantile: float = setting(0.01, 0.0, 0.49)
+    high_quantile: float = setting(0.99, 0.51, 1.0)
+    temperature: float = setting(1.0, 0.0, 10.0)
+
+
+@dataclass(frozen=True)
+class CategoricalConfig(DiscreteConfig):
+    """bins between the quantiles of every coordinate, predicted at once (independent) or one after the other."""
 
     type: ClassVar[str] = "categorical"
     bins: int = setting(256, 2, 4096)
-    low_quantile: float = setting(0.01, 0.0, 0.49)
-    high_quantile: float = setting(0.99, 0.51, 1.0)
     autoregressive: bool = setting(False)
-    temperature: float = setting(1.0, 0.0, 10.0)
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -57,15 +62,12 @@ class CategoricalConfig(HeadConfig):
 
 
 @dataclass(frozen=True)
-class FastConfig(HeadConfig):
+class FastConfig(DiscreteConfig):
     """scale: of DCT coefficients before rounding; the quantisation step is 1 / scale. vocabulary: of the BPE."""
 
     type: ClassVar[str] = "fast"
     scale: float = setting(10.0, 0.1, 1e4)
     vocabulary: int = setting(1024, 16, 65536)
-    low_quantile: float = setting(0.01, 0.0, 0.49)
-    high_quantile: float = setting(0.99, 0.51, 1.0)
-    temperature: float = setting(1.0, 0.0, 10.0)
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -86,16 +88,14 @@ class MixtureConfig(HeadConfig):
 
 
 @dataclass(frozen=True)
-class LstmGmmConfig(HeadConfig):
-    """components: Gaussians over every row, given the rows before it. smallest_std: floor of theirs."""
+class LstmGmmConfig(MixtureConfig):
+    """The Gaussians are over every row, given the rows before it."""
 
     type: ClassVar[str] = "lstm_gmm"
-    components: int = setting(5, 1, 256)
-    smallest_std: float = setting(0.01, 1e-5, 1.0)
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return _DENSITY | _SAMPLING | _PREFIX
+        return super().abilities | _PREFIX
 
 
 @dataclass(frozen=True)

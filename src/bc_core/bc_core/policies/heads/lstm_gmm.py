@@ -5,13 +5,13 @@ is simply read."""
 import torch
 from torch import Tensor, nn
 
-from bc_core.policies.heads.base import Continuation, Head, committed, draw_index, masked_row_mean
+from bc_core.policies.heads.base import Continuation, DensityHead, committed, draw_index, masked_row_mean
 from bc_core.policies.heads.config import LstmGmmConfig
 from bc_core.policies.heads.mixture import bounded, gaussian_log_density
 from bc_core.policies.trunks import DirectTrunk, Size
 
 
-class LstmGmmHead(Head):
+class LstmGmmHead(DensityHead):
     def __init__(self, size: Size, config: LstmGmmConfig) -> None:
         super().__init__(size)
         self.config = config

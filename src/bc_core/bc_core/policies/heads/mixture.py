@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from bc_core.policies.heads.base import Continuation, Head, draw_index
+from bc_core.policies.heads.base import Continuation, DensityHead, draw_index
 from bc_core.policies.heads.config import MixtureConfig
 from bc_core.policies.trunks import DirectTrunk, Size
 
 LARGEST_LOG_STD = 2.0
 
 
-class MixtureHead(Head):
+class MixtureHead(DensityHead):
     """Gaussians with diagonal covariance. Samples are means of a component drawn by its weight: what a component
     spreads is noise of the demonstrations (robomimic's low-noise evaluation, arXiv 2108.03298)."""
 

@@ -5,12 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from bc_core.policies.heads.base import Continuation, Head, masked_mean
+from bc_core.policies.heads.base import Continuation, DensityHead, masked_mean
 from bc_core.policies.heads.config import RegressionConfig
 from bc_core.policies.trunks import DirectTrunk, Size
 
 
-class RegressionHead(Head):
+class RegressionHead(DensityHead):
     """l2 finds the mean of what was demonstrated, l1 the median; the Gaussian's likelihood is l2 / (2 std^2)."""
 
     def __init__(self, size: Size, config: RegressionConfig) -> None:

@@ -14,19 +14,14 @@ import yaml
 from bc_core.checkpoint import load_policy, read_config
 from bc_core.contract import Contract
 from bc_core.errors import BcError
-from bc_core.frames import Frame
 from bc_core.mask import Mask
 from bc_core.policies.config import OptimiserConfig, PolicyConfig, TrainConfig
 from bc_core.schema import Section
-from bc_core.training import train
 from bc_core.training.data import new_policy, read_episodes, training_set
 from bc_core.training.optimise import learning_rate_factor
 
-CONFIG = Path(__file__).parents[3] / "config" / "policies" / "flow.yaml"
-HUMAN = 3
-MS = 1_000_000
-EPISODE_TICKS = 30
-SWING = 0.5  # rad: where joint 1 goes, to one side or the other
+from .swing import CONFIG, EPISODE_TICKS, HUMAN, frame_at, record, reference, settings, train
+
 NewRecording = Callable[[int], Any]
 
 
@@ -36,48 +31,6 @@ def one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def settings(**training: Any) -> dict[str, Any]:
-    """The shipped configuration, made small."""
-    document: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
-    document["policy"].update(
-        observations=["arm", "gripper"],
-        relations=[],
-        n_obs_steps=1,
-        horizon=12,
-        flow_steps=10,
-        width=128,
-        blocks=2,
-        dropout=0.0,
-    )
-    document["training"].update(
-        steps=800, batch=128, noise_draws=1, warmup=20, ema=0.98, threads=1, learning_rate=0.003
-    )
-    document["training"].update(training)
-    return document
-
-
-def reference(side: float) -> np.ndarray:
-    """Joint 1 stands for 8 ticks, then swings to a side; joint 2 shows how late it is; (EPISODE_TICKS + 1, 8)."""
-    progress = np.clip((np.arange(EPISODE_TICKS + 1) - 8) / 12, 0.0, 1.0)
-    rows = np.zeros((EPISODE_TICKS + 1, 8))
-    rows[:, 0] = side * SWING * (1 - np.cos(np.pi * progress)) / 2
-    rows[:, 1] = 0.02 * np.arange(EPISODE_TICKS + 1)
-    rows[:, 7] = 0.04
-    return rows
-
-
-def record(contract: Contract, recording: Any, side: float, outcome: str = "success") -> Path:
-    """One demonstration: chunks of three rows, as a teleoperator sends them; the arm follows a tick behind."""
-    t, rng = contract.grid.time, np.random.default_rng(recording.seed)
-    rows, start = reference(side), 1000
-    recording.mode(t(start), HUMAN, 2)
-    for tick in range(EPISODE_TICKS - 1):
-        measured = rows[max(tick - 1, 0)] + rng.normal(0.0, 2e-4, 8)
-        recording.joints(t(start + tick), measured[:7], measured[7])
-        recording.chunk("human", tick + 1, t(start + tick), rows[tick : tick + 3], in_force=t(start + tick))
-    return recording.close(outcome)
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +43,6 @@ def trained(
         record(contract, recording, side=1.0 if number % 2 else -1.0)
     summary = train([root / "bags"], contract, settings(), root / "policy")
     return root / "policy", summary
-
-
-def frame_at(rows: np.ndarray, tick: int) -> Frame:
-    measured = rows[max(tick - 1, 0)]
-    return Frame(tick, {"arm": measured[None, :7], "gripper": measured[None, 7:]}, {})
 
 
 def test_summary_accounts_for_everything(trained: tuple[Path, dict[str, Any]]) -> None:

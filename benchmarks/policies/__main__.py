@@ -1,0 +1,74 @@
+"""python -m benchmarks.policies: runs the cells that are missing, writes out/bench/policies.json and its page."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.policies import cells, report, verdict
+from benchmarks.policies.execution import latencies, run_cells
+from benchmarks.policies.learning import Budget
+from benchmarks.provenance import provenance
+from benchmarks.rtc.cells import Results
+
+BUDGETS = {
+    "quick": Budget(steps=60, width=48, blocks=1, episodes=20),
+    "gate": Budget(steps=1000),
+    "full": Budget(steps=2500, width=128, episodes=500),
+}
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
+
+
+def main() -> int:
+    arguments = _arguments()
+    console = Console(stderr=True)
+    budget, folder = BUDGETS[arguments.level], Path(arguments.out)
+    results = Results(folder / "policies", repr(budget), lambda _: cells.sources())
+    wanted = [cell for cell in cells.cells(arguments.level) if arguments.only in cell.name]
+    missing = [] if arguments.report else [cell for cell in wanted if results.get(cell) is None]
+    console.print(f"{len(wanted)} cells, {len(missing)} of them to run")
+    try:
+        run_cells(missing, budget, results, arguments.jobs)
+    except KeyboardInterrupt:
+        console.print("interrupted; what is finished is kept, run again to go on")
+        return 130
+    rows = [row for cell in wanted if (row := results.get(cell)) is not None]
+    timing = folder / "policies" / f"latency_{arguments.level}.json"
+    if arguments.latency or (not timing.exists() and not arguments.report):
+        timing.write_text(json.dumps({**provenance("--latency"), "seconds": latencies(budget)}), encoding="utf-8")
+    document = {
+        **provenance(f"make bench-policies{'' if arguments.level == 'gate' else f' {arguments.level.upper()}=1'}"),
+        "level": arguments.level,
+        "budget": asdict(budget),
+        "expected": len(wanted),
+        "cells": [{key: value for key, value in row.items() if key != "episodes"} for row in rows],
+        "pairs": verdict.pairs(rows),
+        "claims": verdict.claims(rows),
+        "latency": json.loads(timing.read_text(encoding="utf-8")) if timing.exists() else None,
+    }
+    (folder / "policies.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    written = DOCS if arguments.publish else folder
+    report.write(document, written)
+    console.print(f"{folder / 'policies.json'}, {written / 'policies.md'}")
+    for claim in document["claims"]:
+        console.print(f"{claim['verdict']:9}  {claim['claim']}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.policies", description=__doc__)
+    parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
+    parser.add_argument("--only", default="", help="run and show only cells with this in their name, as fork_")
+    parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
+    parser.add_argument("--latency", action="store_true", help="measure inference again; on a quiet machine")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--out", default="out/bench")
+    parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

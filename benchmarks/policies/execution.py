@@ -1,0 +1,69 @@
+"""Running the benchmark's cells in processes, each kept as it ends; and the latency of the networks, one at a time."""
+
+import signal
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+
+import torch
+
+from bc_core.policies.network import PolicyNetwork
+from bc_core.policies.trunks import Size
+from bc_core.training.progress import progress_bar
+from benchmarks.policies.cells import CHUNKS, Cell, run
+from benchmarks.policies.heads import ARMS
+from benchmarks.policies.learning import Budget
+from benchmarks.policies.tasks import TASKS
+from benchmarks.rtc.cells import Results
+
+LATENCY_TASK, WARM_UP, MEASURED = "pusht", 3, 30
+
+
+def run_cells(cells: Sequence[Cell], budget: Budget, results: Results, workers: int) -> None:
+    """What finishes is on disk at once."""
+    if not cells:
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_worker)
+    try:
+        with progress_bar("cells", len(cells)) as update:
+            futures = {pool.submit(run, cell, budget): cell for cell in cells}
+            for done, future in enumerate(as_completed(futures)):
+                results.put(futures[future], future.result())
+                update(done + 1, futures[future].name)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end at once and quietly: the parent reports
+    torch.set_num_threads(1)
+
+
+def latencies(budget: Budget) -> dict[str, float]:
+    """Median seconds of one chunk for one observation by head, one thread; untrained weights, which take as long.
+
+    All but FAST, whose chunks are as long as the tokens that training found. Worth something on a quiet machine only.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    task, (horizon, _) = TASKS[LATENCY_TASK], CHUNKS[LATENCY_TASK]
+    found = {}
+    for name, arm in ARMS.items():
+        if arm.config.type == "fast":
+            continue
+        size = Size(horizon, task.action_width, budget.width, budget.blocks, 0.0)
+        network = PolicyNetwork(task.observation_width, {}, size, arm.config).eval().requires_grad_(False)
+        generator, observation = torch.Generator().manual_seed(0), torch.zeros(1, task.observation_width)
+        seconds = []
+        for _ in range(WARM_UP + MEASURED):
+            begun = time.perf_counter()
+            with torch.no_grad():
+                network.head.sample(network.encode(observation, {}), generator)
+            seconds.append(time.perf_counter() - begun)
+        found[name] = statistics.median(seconds[WARM_UP:])
+    torch.set_num_threads(before)
+    return found
