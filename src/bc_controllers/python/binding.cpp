@@ -277,7 +277,7 @@ void bind_controller(nb::module_& m) {
   using bc::Controller;
   const auto limits = [](const std::vector<double>& values) { return array(values.data(), values.size()); };
   nb::class_<Controller>(m, "Controller")
-      .def(nb::init<bc::ControllerConfig, std::string>(), "config"_a, "urdf_path"_a)
+      .def(nb::init<bc::ControllerConfig, std::string>(), "config"_a, "urdf"_a)
       .def(
           "submit",
           [](Controller& self, const std::string& source, const bc::WireChunk& chunk) {
@@ -305,6 +305,12 @@ void bind_controller(nb::module_& m) {
           "request"_a, "reason"_a)
       .def(
           "relocate", [](Controller& self, const std::string& reason) { self.relocate(reason); }, "reason"_a)
+      .def(
+          "end", [](Controller& self, std::int64_t now_ns, const std::string& reason) { self.end(now_ns, reason); },
+          "now_ns"_a, "reason"_a)
+      .def(
+          "begin_again", [](Controller& self, const std::string& reason) { self.begin_again(reason); }, "reason"_a)
+      .def_prop_ro("faulted", [](Controller& self) { return self.faulted(); })
       .def("poll_acks", [](Controller& self) { return self.port().acks(); })
       .def("poll_modes", [](Controller& self) { return self.port().modes(); })
       .def("poll_results", [](Controller& self) { return self.port().results(); })

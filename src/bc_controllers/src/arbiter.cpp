@@ -63,7 +63,7 @@ void Arbiter::copy_from(const Arbiter& other) {
 }
 
 void Arbiter::fault(std::int64_t now_ns, std::string_view reason) {
-  after_fault_ = true;
+  faulted_ = after_fault_ = true;
   if (mode_ != Mode::kStopped) enter(Mode::kStopped, now_ns, reason);
 }
 
@@ -235,6 +235,7 @@ Ack Arbiter::ack_for(const Chunk& chunk, std::int64_t now_ns) const {
 void Arbiter::enter(Mode mode, std::int64_t now_ns, std::string_view reason) {
   const Mode previous = mode_;
   mode_ = mode;
+  faulted_ = faulted_ && mode == Mode::kStopped;
   ++epoch_;
   drop_waiting(now_ns);
   has_chunk_ = false;

@@ -40,8 +40,8 @@ ControllerConfig completed(ControllerConfig config, const RobotModel& model) {
 
 }  // namespace
 
-Controller::Controller(ControllerConfig config, const std::string& urdf_path)
-    : model_(urdf_path, validated(config).joint_names(), config.base_frame, config.tcp_frame),
+Controller::Controller(ControllerConfig config, const std::string& urdf)
+    : model_(urdf, validated(config).joint_names(), config.base_frame, config.tcp_frame),
       config_(completed(std::move(config), model_)),
       joints_(config_.joint_names().size()),
       port_(config_),
@@ -120,6 +120,17 @@ void Controller::relocate(std::string_view reason) {
 void Controller::relocate_in_loop(std::string_view reason) {
   relocating_ = true;
   relocation_ = reason;
+}
+
+void Controller::end(std::int64_t now_ns, std::string_view reason) {
+  if (!started_) return;
+  arbiter_.relocate(now_ns, position_.data(), gripper_, reason);
+  publish(now_ns, Command{});
+}
+
+void Controller::begin_again(std::string_view reason) {
+  port_.discard(arbiter_.mode(), arbiter_.epoch());
+  relocate_in_loop(reason);
 }
 
 void Controller::copy_from(Controller& other) {

@@ -25,14 +25,16 @@ struct RobotModel::Impl {
 
 namespace {
 
-pinocchio::Model read_urdf(const std::string& path) {
-  if (!std::ifstream(path))
-    throw ConfigError("URDF '" + path + "' cannot be read: correct the robot file's description");
+pinocchio::Model read_urdf(const std::string& urdf) {
+  const bool is_text = urdf.find('<') != std::string::npos;
+  if (!is_text && !std::ifstream(urdf))
+    throw ConfigError("URDF '" + urdf + "' cannot be read: correct the robot file's description");
   pinocchio::Model model;
   try {
-    pinocchio::urdf::buildModel(path, model);
+    is_text ? pinocchio::urdf::buildModelFromXML(urdf, model) : pinocchio::urdf::buildModel(urdf, model);
   } catch (const std::exception& error) {
-    throw ConfigError("URDF '" + path + "' is not a robot description: " + error.what());
+    throw ConfigError("URDF " + (is_text ? std::string("given as text") : "'" + urdf + "'") +
+                      " is not a robot description: " + error.what());
   }
   return model;
 }
@@ -75,10 +77,10 @@ pinocchio::FrameIndex frame(const pinocchio::Model& model, const std::string& na
 
 }  // namespace
 
-RobotModel::RobotModel(const std::string& urdf_path, const std::vector<std::string>& joint_names,
+RobotModel::RobotModel(const std::string& urdf, const std::vector<std::string>& joint_names,
                        const std::string& base_frame, const std::string& tcp_frame)
     : impl_(std::make_unique<Impl>()) {
-  impl_->model = reduced(read_urdf(urdf_path), joint_names);
+  impl_->model = reduced(read_urdf(urdf), joint_names);
   const pinocchio::Model& model = impl_->model;
   impl_->dynamics = pinocchio::Data(model);
   impl_->kinematics = pinocchio::Data(model);

@@ -31,6 +31,7 @@ class Arbiter {
   void drop_stiffness() { ladder_.drop_stiffness(); }
 
   Mode mode() const { return mode_; }
+  bool faulted() const { return faulted_; }  // STOPPED by a fault, until reset
   std::uint64_t epoch() const { return epoch_; }
   const Reference& reference() const { return reference_; }
   const Ladder& ladder() const { return ladder_; }
@@ -77,7 +78,8 @@ class Arbiter {
   std::uint64_t epoch_ = 1;
   std::uint64_t oldest_epoch_ = 1;  // a takeover may be made for this one or a later one
   bool announced_ = false;          // the first mode was published
-  bool after_fault_ = false;
+  bool faulted_ = false;
+  bool after_fault_ = false;  // until the next chunk is followed
   std::uint64_t lease_producer_ = 0;
   std::int64_t lease_end_ = 0;  // steady time at which a silent human's lease is over
 

@@ -39,8 +39,8 @@ struct ControllerState {
 
 class Controller {
  public:
-  // ConfigError names what the configuration or the URDF lacks.
-  Controller(ControllerConfig config, const std::string& urdf_path);
+  // `urdf`: a file or the description itself, as for RobotModel. ConfigError names what it or the configuration lacks.
+  Controller(ControllerConfig config, const std::string& urdf);
 
   // The control loop, one thread: no allocation, no lock, no exception. position and velocity: one value per joint.
   Command update(std::int64_t now_ns, std::int64_t steady_ns, const double* position, const double* velocity,
@@ -48,6 +48,14 @@ class Controller {
   // The robot was put elsewhere by force: begin anew in the next update. The text is copied.
   void relocate(std::string_view reason);          // any thread
   void relocate_in_loop(std::string_view reason);  // the control loop's thread, without lock
+
+  // For a loop that stands still at times (a ros2_control controller that is switched off and on), in the loop's thread
+  // and without lock. end(): after its last update, everything is dropped and nobody commands any more. begin_again():
+  // before the next one, which starts from what it measures; chunks and requests that came meanwhile move nothing.
+  void end(std::int64_t now_ns, std::string_view reason);
+  void begin_again(std::string_view reason);
+  Mode mode() const { return arbiter_.mode(); }  // the loop's thread
+  bool faulted() const { return arbiter_.faulted(); }
 
   // Goes on as another controller of the same configuration would: a fork. Neither may be running its loop.
   void copy_from(Controller& other);

@@ -13,8 +13,9 @@ namespace bc {
 // Every other joint of the URDF (fingers) is locked in its neutral position. Vectors are in the order of joint_names.
 class RobotModel {
  public:
-  // ConfigError for a file that cannot be read, and for joints and frames that the URDF lacks.
-  RobotModel(const std::string& urdf_path, const std::vector<std::string>& joint_names, const std::string& base_frame,
+  // `urdf`: a file, or the description itself (a text with a '<' in it). ConfigError for one that cannot be read, and
+  // for joints and frames that it lacks.
+  RobotModel(const std::string& urdf, const std::vector<std::string>& joint_names, const std::string& base_frame,
              const std::string& tcp_frame);
   ~RobotModel();
 
