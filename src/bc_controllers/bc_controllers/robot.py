@@ -74,6 +74,7 @@ def _robot(data: Any) -> Robot:
     controller = ControllerConfig.from_dict(data["controller"])
     joints = tuple(arm["joints"])
     controller.joints = list(joints)
+    controller.armature = list(_per_joint(arm, "armature", len(joints)))
     robot = Robot(
         name=str(data["robot"]),
         urdf=share_folder(description["package"]) / description["urdf"],

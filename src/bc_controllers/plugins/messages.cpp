@@ -128,6 +128,18 @@ bc_msgs::msg::ControllerStatus to_message(const LoopStatus& loop, const bc::Coun
   message.torque_limited = counters.torque_limited;
   message.torque_rate_limited = counters.torque_rate_limited;
   message.starved_periods = counters.starved_periods;
+  message.commands_overdue = counters.commands_overdue;
+  message.sources_silent = counters.sources_silent;
+  message.nonfinite_inputs = counters.nonfinite_inputs;
+  message.nonfinite_commands = counters.nonfinite_commands;
+  message.frozen_encoders = counters.frozen_encoders;
+  message.workspace_limited = counters.workspace_limited;
+  message.tcp_speed_limited = counters.tcp_speed_limited;
+  message.kinematics_limited = counters.kinematics_limited;
+  message.error_clipped = counters.error_clipped;
+  message.limits_repelled = counters.limits_repelled;
+  message.overspeed = counters.overspeed;
+  message.position_limited = counters.position_limited;
   return message;
 }
 

@@ -218,7 +218,7 @@ def test_the_description_may_be_a_file_or_its_text(robot: Robot, home: Array) ->
     text = Controller(robot.controller, robot.urdf.read_text())
     file = Controller(robot.controller, str(robot.urdf))
     np.testing.assert_array_equal(Loop(text).run(home), Loop(file).run(home))
-    with pytest.raises(ConfigError, match="given as text is not a robot description"):
+    with pytest.raises(ConfigError, match="the URDF is not a robot description"):
         Controller(robot.controller, "<robot")
 
 

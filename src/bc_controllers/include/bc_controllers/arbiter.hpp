@@ -65,12 +65,15 @@ class Arbiter {
   void drop_waiting(std::int64_t now_ns);
   void move(std::int64_t now_ns);
   void follow(std::int64_t time_ns, double seconds);
+  void watch();
   void follow_rules_of_silence(std::int64_t now_ns);
   Ack ack_for(const Chunk& chunk, std::int64_t now_ns) const;
 
   Port* port_;
   std::int64_t hold_time_ns_;
   std::int64_t lease_time_ns_;
+  std::int64_t clock_tolerance_ns_;
+  std::int64_t receive_time_ns_;
   Reference reference_;
   Ladder ladder_;
 
@@ -86,8 +89,11 @@ class Arbiter {
   Chunk in_force_;
   Chunk spare_;
   bool has_chunk_ = false;
-  bool ended_ = false;         // in_force_ has no row left
-  std::int64_t ended_at_ = 0;  // steady time of its last row
+  bool ended_ = false;                      // in_force_ has no row left
+  std::int64_t ended_at_ = 0;               // steady time of its last row
+  bool given_up_ = false;                   // the watchdog ended it: it stays ended
+  std::int64_t overdue_at_ = 0;             // steady time from which it is too old
+  std::array<std::int64_t, 3> heard_at_{};  // steady time of the last valid chunk of each source
   std::array<Chunk, kMaxWaiting> waiting_;
   std::array<std::uint8_t, kMaxWaiting> order_{};  // indices into waiting_, by stamp; those beyond the count are free
   std::size_t waiting_count_ = 0;
