@@ -43,9 +43,12 @@ ChunkController::Callback ChunkController::on_configure(const rclcpp_lifecycle::
     parameters_ = listener_->get_params();
     command_interface_ =
         parameters_.command_interface.empty() ? default_command_interface() : parameters_.command_interface;
-    loop_ = std::make_shared<Loop>(configuration(parameters_, get_update_rate()), get_robot_description());
+    loop_ = std::make_shared<Loop>(configuration(parameters_, output(), get_update_rate()), get_robot_description());
     link_ = Link::make(*get_node(), loop_, parameters_.state_rate);
-    action_ = TrajectoryAction::make(*get_node(), link_, parameters_.trajectory);
+    if (!loop_->controller.config().has_pose()) {
+      action_ = TrajectoryAction::make(*get_node(), link_, parameters_.trajectory);
+    }
+    live_ = std::make_unique<LiveParameters>(*get_node(), loop_);
   } catch (const std::exception& error) {
     RCLCPP_ERROR(get_node()->get_logger(), "configuration is refused: %s", error.what());
     clear();
@@ -196,6 +199,7 @@ ChunkController::Callback ChunkController::on_shutdown(const rclcpp_lifecycle::S
 
 void ChunkController::clear() {
   if (loop_) loop_->running.store(false, std::memory_order_release);
+  live_.reset();
   action_.reset();
   link_.reset();
   loop_.reset();

@@ -8,6 +8,7 @@
 
 #include "bc_controllers/chunk_controller_parameters.hpp"
 #include "link.hpp"
+#include "live_parameters.hpp"
 #include "loop.hpp"
 #include "trajectory_action.hpp"
 
@@ -32,6 +33,7 @@ class ChunkController : public controller_interface::ControllerInterface {
   Callback on_shutdown(const rclcpp_lifecycle::State& previous) override;
 
  protected:
+  virtual bc::Output output() const = 0;
   // The command interface of this output where the parameter names none.
   virtual std::string default_command_interface() const = 0;
   // A joint's command in this period.
@@ -51,7 +53,8 @@ class ChunkController : public controller_interface::ControllerInterface {
   std::string command_interface_;
   std::shared_ptr<Loop> loop_;
   std::shared_ptr<Link> link_;
-  std::shared_ptr<TrajectoryAction> action_;
+  std::shared_ptr<TrajectoryAction> action_;  // none where chunks hold a pose
+  std::unique_ptr<LiveParameters> live_;
 
   // The loop's.
   std::size_t joints_ = 0;

@@ -7,6 +7,7 @@
 namespace bc_plugins {
 
 // `update_rate` of the control loop [Hz]. ConfigError names what contradicts; the Controller checks the values.
-bc::ControllerConfig configuration(const chunk_controller::Params& parameters, unsigned int update_rate);
+bc::ControllerConfig configuration(const chunk_controller::Params& parameters, bc::Output output,
+                                   unsigned int update_rate);
 
 }  // namespace bc_plugins

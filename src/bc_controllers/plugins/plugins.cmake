@@ -12,6 +12,7 @@ add_library(${PROJECT_NAME}_plugins SHARED
   plugins/controllers.cpp
   plugins/goal.cpp
   plugins/link.cpp
+  plugins/live_parameters.cpp
   plugins/messages.cpp
   plugins/rigid_body_system.cpp
   plugins/trajectory_action.cpp)

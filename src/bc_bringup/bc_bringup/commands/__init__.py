@@ -10,6 +10,7 @@ from bc_bringup.commands import (
     convert,
     dagger,
     demo,
+    description,
     doctor,
     inspect,
     launch,
@@ -23,4 +24,5 @@ from bc_bringup.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "rollout": rollout, "demo": demo,
     "dagger": dagger, "inspect": inspect, "repair": repair, "replay": replay, "convert": convert, "view": view,
+    "description": description,
 }  # fmt: skip
