@@ -99,6 +99,11 @@ RigidBodySystem::Return RigidBodySystem::perform_command_mode_switch(const std::
 RigidBodySystem::Return RigidBodySystem::read(const rclcpp::Time&, const rclcpp::Duration& period) {
   const int steps = std::max(1, static_cast<int>(std::ceil(period.seconds() / kMaxStep - 1e-6)));
   for (int i = 0; i < steps; ++i) step(period.seconds() / steps);
+  for (const hardware_interface::MimicJoint& mimic : get_hardware_info().mimic_joints) {
+    Joint& joint = joints_[mimic.joint_index];
+    joint.position = mimic.multiplier * joints_[mimic.mimicked_joint_index].position + mimic.offset;
+    joint.velocity = mimic.multiplier * joints_[mimic.mimicked_joint_index].velocity;
+  }
   for (const Joint& joint : joints_) {
     set_state(joint.name + "/position", joint.position);
     if (has_state(joint.name + "/velocity")) set_state(joint.name + "/velocity", joint.velocity);
