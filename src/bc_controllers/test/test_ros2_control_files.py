@@ -1,5 +1,7 @@
 """What ros2_control reads: descriptions made of robot files, and parameter files that say what robot files say."""
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -87,3 +89,11 @@ def test_other_hardware_is_refused() -> None:
     robot = load_robot(CONFIG / "robots" / "panda.yaml")
     with pytest.raises(ConfigError, match="hardware 'real' is unknown: use one of mock, sim"):
         robot_description(robot, "real")
+
+
+def test_the_page_of_parameters_is_that_of_the_declarations() -> None:
+    root = CONFIG.parent
+    tool = [sys.executable, str(root / "tools" / "parameter_page.py")]
+    page = subprocess.run(tool, capture_output=True, text=True, check=True, timeout=30).stdout
+    assert (root / "docs" / "ros2_control_parameters.md").read_text() == page
+    assert "| `limits.torque_rate` | double | `1000.0` | above 0.0 |" in page
