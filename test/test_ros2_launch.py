@@ -10,6 +10,7 @@ import yaml
 from bc_bringup import resources
 from bc_bringup.launching.expand import Process, expand
 from bc_bringup.launching.substitution import Context
+from bc_core.errors import BcError
 
 pytest.importorskip("launch_ros", reason="ROS 2 launch is not installed: only `bcros launch` can be tested here")
 import launch
@@ -17,11 +18,28 @@ import launch
 Started = tuple[tuple[str, ...], dict[str, Any]]
 """A command line without its parameters, and these."""
 
+URDF = Path(__file__)  # any file: its text is the description
+
+
+def installed(*packages: str) -> bool:
+    try:
+        return all(resources.InstalledPackages().prefix(package) for package in packages)
+    except BcError:
+        return False
+
+
+UNDER_CONTROL = pytest.mark.skipif(
+    not installed("controller_manager", "robot_state_publisher"), reason="ros2_control is not installed"
+)
 GRAPHS = [
     ("collect", {}),
     ("collect", {"namespace": "left", "device": "none", "lockstep": "false", "seed": "7", "camera": "false"}),
     ("rollout", {"checkpoint": "a policy", "strategy": "naive", "beta": "2", "device": "joy"}),
     ("dagger", {"checkpoint": "/policy", "namespace": "right", "directory": "out/x"}),
+    pytest.param("robot", {}, marks=UNDER_CONTROL),
+    pytest.param("robot", {"robot": "ur5", "namespace": "left"}, marks=UNDER_CONTROL),
+    pytest.param("robot", {"hardware": "sim", "controller": "JointImpedanceController"}, marks=UNDER_CONTROL),
+    pytest.param("robot", {"hardware": "real", "description": str(URDF)}, marks=UNDER_CONTROL),
 ]
 
 
@@ -42,13 +60,13 @@ def started_by_ros2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 
 def from_command_line(command: list[str]) -> Started:
-    """Parameters come as files, one per mapping; what comes later wins."""
+    """Parameters come as files, one per mapping; what comes later wins. A file of the launch file's own has several."""
     plain, parameters = [], {}
     words = iter(command)
     for word in words:
         if word == "--params-file":
-            (entry,) = yaml.safe_load(Path(next(words)).read_text()).values()
-            parameters.update(entry["ros__parameters"])
+            entries = list(yaml.safe_load(Path(next(words)).read_text()).values())
+            parameters.update(entries[0]["ros__parameters"] if len(entries) == 1 else {"file": entries})
         elif word != "--ros-args":  # as often as there are things to say
             plain.append(word)
     return tuple(plain), parameters
@@ -57,8 +75,10 @@ def from_command_line(command: list[str]) -> Started:
 def from_process(process: Process) -> Started:
     parameters: dict[str, Any] = {}
     for entry in process.parameters:
-        assert isinstance(entry, Mapping), f"{process.label} has parameters in a file"
-        parameters.update(entry)
+        if isinstance(entry, Mapping):
+            parameters.update(entry)
+        else:
+            parameters["file"] = list(yaml.safe_load(entry.read_text()).values())
     return tuple(word for word in process.command if word != "--ros-args"), parameters
 
 

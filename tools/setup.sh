@@ -62,3 +62,5 @@ if ! colcon --log-base log build --symlink-install --executor sequential --event
   die "colcon build failed: the whole output is in log/colcon.txt"
 fi
 grep -E '^Summary' log/colcon.txt || true
+[ -e install/bc_controllers/lib/libbc_controllers_plugins.so ] ||
+  say "ros2_control is not there (controller_interface): bc_controllers was built WITHOUT its ros2_control plugins"

@@ -20,6 +20,7 @@ CONFIG = {
     "base_frame": "base",
     "tcp_frame": "tip",
     "blend_time": 0.1,
+    "output": "joint_impedance",
     "groups": [
         {"name": "arm", "space": "joint_position", "names": JOINTS},
         {"name": "gripper", "space": "gripper", "names": ["g"]},
@@ -29,12 +30,15 @@ CONFIG = {
         "damping": [10.0, 10.0],
         "gravity_compensation": True,
         "coriolis_compensation": True,
+        "inertia_compensation": False,
     },
     "limits": {
         "position_margin": 0.0,
         "velocity": [2.0, 2.0],
         "acceleration": [10.0, 10.0],
         "peak_acceleration": 10.0,
+        "velocity_margin": 0.1,
+        "joint_error": [0.2, 0.2],
         "torque": [10.0, 10.0],
         "torque_rate": 1000.0,
         "gripper_opening": [0.0, 0.08],
@@ -56,7 +60,7 @@ CONFIG = {
         "compliant_scale": 0.3,
         "recovery_time": 1.0,
     },
-    "safety": {"frozen_encoder_motion": 0.1},
+    "safety": {"clock_tolerance": 0.5, "receive_time": 5.0, "frozen_encoder_motion": 0.1},
 }
 
 

@@ -26,11 +26,13 @@ from bc_core.errors import BcError
         ("$(equals 1.0 1)", "true"),
         ("$(equals a b)", "false"),
         ("$(not-equals a b)", "true"),
+        ("$(command 'printf %s-%s a b')", "a-b"),
+        ("$(command $(var say))", "said\n"),
         ("$(and $(not false) $(or 0 true))", "true"),
     ],
 )
 def test_text_stands_for(text: str, value: str, context: Context, packages: Any) -> None:
-    context.configurations.update({"a": "A B", "name": "a"})
+    context.configurations.update({"a": "A B", "name": "a", "say": "echo said"})
     assert perform(parse(text), context) == value.format(prefix=packages.prefix("pkg"))
 
 
@@ -61,6 +63,15 @@ def test_what_does_not_exist_is_named(context: Context) -> None:
         perform(parse("$(env NIX)"), context)
     with pytest.raises(BcError, match="package 'nix' is not installed"):
         perform(parse("$(find-pkg-prefix nix)"), context)
+
+
+def test_a_command_must_succeed_in_silence(context: Context) -> None:
+    with pytest.raises(BcError, match=r"'no-such-program'\) cannot be run"):
+        perform(parse("$(command no-such-program)"), context)
+    with pytest.raises(BcError, match="failed with code 3"):
+        perform(parse("""$(command 'sh -c "exit 3"')"""), context)
+    with pytest.raises(BcError, match="failed with code 0: complaint"):
+        perform(parse("""$(command 'sh -c "echo complaint >&2"')"""), context)
 
 
 def test_conditions_are_true_false_1_or_0() -> None:

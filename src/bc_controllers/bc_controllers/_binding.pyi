@@ -33,10 +33,66 @@ class WorkspaceLimits:
     angular_acceleration: float
     peak_acceleration: float
 
+class Preset:
+    """Named factors on the configured gains."""
+
+    def __init__(self, name: str, stiffness: float, damping_ratio: float) -> None: ...
+    name: str
+    stiffness: float
+    damping_ratio: float
+
+class Payload:
+    """Mass [kg] and its centre in the axes of the tool centre point [m]."""
+
+    def __init__(self, mass: float, center: Sequence[float]) -> None: ...
+    mass: float
+    center: list[float]
+
+class CartesianConfig:
+    stiffness_frame: str
+    stiffness: list[float]
+    damping_ratio: list[float]
+    nullspace_stiffness: list[float]
+    nullspace_damping_ratio: float
+    projector: str
+    inertia_shaping: bool
+    shaped_inertia: list[float]
+    translation_error: float
+    rotation_error: float
+
+class KinematicsConfig:
+    posture: list[float]
+    posture_time: float
+    error_time: float
+    damping: float
+    manipulability: float
+
+class FrictionConfig:
+    coulomb: list[float]
+    viscous: list[float]
+    velocity: float
+
+class SettingsConfig:
+    presets: list[Preset]
+    preset: str
+    most: float
+    time: float
+    payload_mass: float
+    wrench_force: float
+    wrench_torque: float
+    wrench_time_ns: int
+
 class ControllerConfig:
     """Plain values; what each means stands in config/robots/panda.yaml."""
 
     def __init__(self) -> None: ...
+    output: str  # joint_impedance, cartesian_impedance or position
+    cartesian: CartesianConfig
+    kinematics: KinematicsConfig
+    friction: FrictionConfig
+    payload: Payload
+    settings: SettingsConfig
+    armature: list[float]
     period_ns: int
     base_frame: str
     tcp_frame: str
@@ -48,11 +104,15 @@ class ControllerConfig:
     damping: list[float]
     gravity_compensation: bool
     coriolis_compensation: bool
+    inertia_compensation: bool
     position_lower: list[float]  # empty: from the URDF, less position_margin
     position_upper: list[float]
     position_margin: float
     velocity: list[float]
     acceleration: list[float]
+    velocity_margin: float
+    joint_error: list[float]
+    repulsion: list[float]
     torque: list[float]
     torque_rate: float
     gripper_lower: float
@@ -65,6 +125,8 @@ class ControllerConfig:
     compliant_scale: float
     recovery_time_ns: int
     frozen_encoder_motion: float
+    clock_tolerance_ns: int
+    receive_time_ns: int
     @property
     def joint_names(self) -> list[str]: ...
     @property
@@ -134,6 +196,16 @@ class ModeResult:
     mode: int
     epoch: int
 
+class Gains:
+    """What LiveSettings of the native library calls so: one value per joint, or six for the tool's axes."""
+
+    stiffness: Array
+    damping: Array
+    cartesian_stiffness: Array
+    cartesian_damping_ratio: Array
+    nullspace_stiffness: Array
+    nullspace_damping_ratio: float
+
 class ControllerState:
     """bc_msgs/ControllerState. Vectors have one value per joint; poses are x y z qx qy qz qw in base_frame."""
 
@@ -145,6 +217,7 @@ class ControllerState:
     position_reference: Array
     velocity_reference: Array
     effort: Array
+    position_command: Array
     gripper_position: float
     gripper_reference: float
     tcp: Array
@@ -154,7 +227,10 @@ class ControllerState:
     producer_id: int
     sequence: int
     row: float
-    stiffness_scale: float  # share of the configured stiffness in use
+    stiffness_scale: float  # share of the gains' stiffness in use
+    gains: Gains
+    payload: Payload
+    wrench: Array
 
 class ControllerStatus:
     """The controller's counters of bc_msgs/ControllerStatus; the times of the loop come from whoever runs it."""
@@ -164,11 +240,23 @@ class ControllerStatus:
     chunks_refused: int
     refused_by_reason: list[int]
     values_clamped: int
+    starved_periods: int
+    commands_overdue: int
+    sources_silent: int
+    nonfinite_inputs: int
+    nonfinite_commands: int
+    frozen_encoders: int
     velocity_limited: int
     acceleration_limited: int
+    workspace_limited: int
+    tcp_speed_limited: int
+    kinematics_limited: int
+    error_clipped: int
+    limits_repelled: int
+    overspeed: int
     torque_limited: int
     torque_rate_limited: int
-    starved_periods: int
+    position_limited: int
     acks_lost: int  # acknowledgements nobody fetched in time
     modes_lost: int
 
@@ -199,13 +287,30 @@ class Arbiter:
     def velocity(self) -> Array: ...
 
 class Controller:
-    def __init__(self, config: ControllerConfig, urdf_path: str) -> None: ...
+    def __init__(self, config: ControllerConfig, urdf: str) -> None: ...
     def submit(self, source: str, chunk: WireChunk) -> None: ...
     def update(
         self, now_ns: int, steady_ns: int, position: Values, velocity: Values, gripper: float
     ) -> tuple[Array, float]: ...
     def change_mode(self, request: int, reason: str) -> int: ...
     def relocate(self, reason: str) -> None: ...
+    def end(self, now_ns: int, reason: str) -> None: ...
+    def begin_again(self, reason: str) -> None: ...
+    @property
+    def faulted(self) -> bool: ...
+    def set_gains(
+        self,
+        *,
+        stiffness: Values | None = None,
+        damping: Values | None = None,
+        cartesian_stiffness: Values | None = None,
+        cartesian_damping_ratio: Values | None = None,
+        nullspace_stiffness: Values | None = None,
+        nullspace_damping_ratio: float | None = None,
+    ) -> None: ...
+    def use_preset(self, name: str) -> None: ...
+    def set_payload(self, mass: float, center: Values) -> None: ...
+    def set_wrench(self, wrench: Values) -> None: ...
     def poll_acks(self) -> list[Ack]: ...
     def poll_modes(self) -> list[ModeChange]: ...
     def poll_results(self) -> list[ModeResult]: ...

@@ -9,15 +9,20 @@ SOURCES = ("policy", "human", "planner")
 
 
 class Controller(_binding.Controller):
-    """One robot's controller. Controller(config: ControllerConfig, urdf_path: str).
+    """One robot's controller. Controller(config: ControllerConfig, urdf: str), a path or the XML itself.
 
     `update` is for one thread only (bc_sim's plant calls it natively); everything else may be called from others.
     Raises ConfigError (a BcError) for values the robot's description contradicts.
 
-    update(now_ns, steady_ns, position (N,), velocity (N,), gripper) -> (torque (N,) [Nm], gripper reference [m]).
+    update(now_ns, steady_ns, position (N,), velocity (N,), gripper) -> (torque (N,) [Nm], or of a position output the
+    positions (N,) [rad]; gripper reference [m]).
     change_mode(request, reason) -> ticket: applied in the next update, answered through poll_results().
     relocate(reason): the robot was put elsewhere by force (a simulation's reset): the next update drops every chunk,
     falls to HOLD (a STOPPED robot stays so) and starts the reference from the measured position.
+    end(now_ns, reason), begin_again(reason): for a loop that stands still at times, in its own thread. end: nobody
+    commands any more. begin_again: as relocate, and what came meanwhile moves nothing. faulted: STOPPED by a fault.
+    set_gains, use_preset, set_payload, set_wrench: reached at a limited rate; ConfigError names what is refused.
+    A wrench (force, moment that the tool applies, along the base frame's axes) is dropped unless renewed.
     """
 
     def submit(self, source: str, chunk: Any) -> None:

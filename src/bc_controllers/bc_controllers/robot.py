@@ -19,7 +19,8 @@ class Robot:
 
     urdf: the description that Pinocchio and MuJoCo both read. arm: joint names in command order, at `home` [rad] at
     rest, with reflected rotor inertia `armature` [kg m^2]. gripper: its name in commands and joint states; its opening
-    (`gripper_home` at rest [m]) is shared evenly by the joints `fingers`. tcp: link of the tool centre point.
+    (`gripper_home` at rest [m]) is shared evenly by the joints `fingers`; "" and none: it has no gripper. tcp: link of
+    the tool centre point.
     """
 
     name: str
@@ -67,13 +68,15 @@ def share_folder(package: str) -> Path:
 
 def _robot(data: Any) -> Robot:
     refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
-    description, arm, gripper = data["description"], data["arm"], data["gripper"]
+    description, arm = data["description"], data["arm"]
+    gripper = data.get("gripper", {"name": "", "joints": [], "home": 0.0})
     refuse_unknown(description, {"package", "urdf"}, "description.")
     refuse_unknown(arm, {"joints", "home", "armature"}, "arm.")
     refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
     controller = ControllerConfig.from_dict(data["controller"])
     joints = tuple(arm["joints"])
     controller.joints = list(joints)
+    controller.armature = list(_per_joint(arm, "armature", len(joints)))
     robot = Robot(
         name=str(data["robot"]),
         urdf=share_folder(description["package"]) / description["urdf"],

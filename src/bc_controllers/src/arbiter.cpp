@@ -15,6 +15,8 @@ Arbiter::Arbiter(const ControllerConfig& config, Port& port)
     : port_(&port),
       hold_time_ns_(config.hold_time_ns),
       lease_time_ns_(config.lease_time_ns),
+      clock_tolerance_ns_(config.clock_tolerance_ns),
+      receive_time_ns_(config.receive_time_ns),
       reference_(config),
       ladder_(config),
       in_force_(config.width()),
@@ -63,7 +65,7 @@ void Arbiter::copy_from(const Arbiter& other) {
 }
 
 void Arbiter::fault(std::int64_t now_ns, std::string_view reason) {
-  after_fault_ = true;
+  faulted_ = after_fault_ = true;
   if (mode_ != Mode::kStopped) enter(Mode::kStopped, now_ns, reason);
 }
 
@@ -98,6 +100,7 @@ void Arbiter::judge(Chunk& chunk, std::int64_t now_ns) {
     refuse(chunk, refusal, now_ns);
     return;
   }
+  heard_at_[static_cast<std::size_t>(chunk.source)] = steady_;
   if (chunk.source == Source::kHuman) {
     if (mode_ != Mode::kHuman) {
       enter(Mode::kHuman, now_ns, "human chunk");
@@ -192,7 +195,8 @@ void Arbiter::take_effect(Chunk& chunk, std::int64_t effective_ns, std::int64_t 
   const Jump jump = reference_.change(follows ? &in_force_ : nullptr, chunk, effective_ns);
   std::swap(in_force_, chunk);
   has_chunk_ = true;
-  ended_ = false;
+  ended_ = given_up_ = false;
+  overdue_at_ = steady_ + std::max<std::int64_t>(0, in_force_.end_ns() - now_ns) + clock_tolerance_ns_;
   after_fault_ = false;
   ++counters_.chunks_in_force;
   counters_.values_clamped += in_force_.clamped;
@@ -235,6 +239,7 @@ Ack Arbiter::ack_for(const Chunk& chunk, std::int64_t now_ns) const {
 void Arbiter::enter(Mode mode, std::int64_t now_ns, std::string_view reason) {
   const Mode previous = mode_;
   mode_ = mode;
+  faulted_ = faulted_ && mode == Mode::kStopped;
   ++epoch_;
   drop_waiting(now_ns);
   has_chunk_ = false;
@@ -248,7 +253,8 @@ void Arbiter::drop_waiting(std::int64_t now_ns) {
 
 void Arbiter::move(std::int64_t now_ns) {
   const double seconds = static_cast<double>(period_ns_) * kSeconds;
-  if (has_chunk_ && now_ns <= in_force_.end_ns()) {
+  watch();
+  if (has_chunk_ && now_ns <= in_force_.end_ns() && !given_up_) {
     ended_ = false;
     follow(now_ns, seconds);
     ladder_.follow();
@@ -266,6 +272,19 @@ void Arbiter::move(std::int64_t now_ns) {
   reference_.stop(stopping);
   const bool commanded = mode_ == Mode::kHuman || mode_ == Mode::kPolicy || mode_ == Mode::kPlanner;
   ladder_.rest(reference_.standing(), commanded || after_fault_, period_ns_);
+}
+
+// By the steady clock alone: a ROS clock that stands still or goes back keeps no chunk alive, and a source that fell
+// silent does not command through a long one. A planner's trajectory is whole from the start, and may be long.
+void Arbiter::watch() {
+  if (!has_chunk_ || ended_) return;
+  const bool overdue = steady_ >= overdue_at_;
+  const bool silent = in_force_.source != Source::kPlanner &&
+                      steady_ - heard_at_[static_cast<std::size_t>(in_force_.source)] >= receive_time_ns_;
+  if (!overdue && !silent) return;
+  given_up_ = ended_ = true;
+  ended_at_ = steady_;
+  ++(overdue ? counters_.commands_overdue : counters_.sources_silent);
 }
 
 void Arbiter::follow(std::int64_t time_ns, double seconds) {

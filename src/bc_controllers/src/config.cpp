@@ -1,38 +1,12 @@
 #include "bc_controllers/config.hpp"
 
-#include <cmath>
 #include <set>
+
+#include "checks.hpp"
 
 namespace bc {
 
 namespace {
-
-void require(bool condition, const std::string& message) {
-  if (!condition) throw ConfigError(message);
-}
-
-// One finite value per joint, not below (or, strictly, above) zero.
-void check_vector(const char* name, const std::vector<double>& values, const std::vector<std::string>& joints,
-                  bool strictly_positive) {
-  require(values.size() == joints.size(), std::string(name) + " has " + std::to_string(values.size()) + " values for " +
-                                              std::to_string(joints.size()) + " joints: give one per joint");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool good = std::isfinite(values[i]) && (strictly_positive ? values[i] > 0.0 : values[i] >= 0.0);
-    require(good, std::string(name) + " of " + joints[i] + " is " + std::to_string(values[i]) + ": it must be " +
-                      (strictly_positive ? "positive" : "zero or positive"));
-  }
-}
-
-void check_positive(const char* name, double value) {
-  require(std::isfinite(value) && value > 0.0,
-          std::string(name) + " is " + std::to_string(value) + ": it must be positive");
-}
-
-void check_range(const std::string& name, double lower, double upper) {
-  require(std::isfinite(lower) && std::isfinite(upper) && lower < upper,
-          name + " ranges from " + std::to_string(lower) + " to " + std::to_string(upper) +
-              ": the lower limit must be below the upper one");
-}
 
 void check_pose(const GroupLayout& group, const ControllerConfig& config) {
   require(group.names.empty(), "group '" + group.name + "' is a pose and has names: its columns are x y z qx qy qz qw");
@@ -92,6 +66,18 @@ void check_groups(const ControllerConfig& config) {
 
 }  // namespace
 
+const char* name_of(Output output) {
+  constexpr std::array<const char*, 3> kNames = {"joint_impedance", "cartesian_impedance", "position"};
+  return kNames[static_cast<std::size_t>(output)];
+}
+
+Output output_of(const std::string& name) {
+  for (const Output output : {Output::kJointImpedance, Output::kCartesianImpedance, Output::kPosition}) {
+    if (name == name_of(output)) return output;
+  }
+  throw ConfigError("output '" + name + "' is unknown: use joint_impedance, cartesian_impedance or position");
+}
+
 std::vector<std::string> ControllerConfig::joint_names() const {
   std::vector<std::string> names;
   for (const GroupLayout& group : groups) {
@@ -123,30 +109,29 @@ bool ControllerConfig::has_pose() const {
 void validate(const ControllerConfig& config) {
   check_groups(config);
   const std::vector<std::string> joints = config.joint_names();
-  check_vector("stiffness", config.stiffness, joints, true);
-  check_vector("damping", config.damping, joints, false);
   check_vector("velocity limit", config.velocity, joints, true);
   check_vector("acceleration limit", config.acceleration, joints, true);
-  check_vector("torque limit", config.torque, joints, true);
-  check_positive("torque_rate", config.torque_rate);
-  check_positive("blend_time", static_cast<double>(config.blend_time_ns) * 1e-9);
-  check_positive("period", static_cast<double>(config.period_ns) * 1e-9);
-  check_positive("hold_time", static_cast<double>(config.hold_time_ns) * 1e-9);
-  check_positive("lease_time", static_cast<double>(config.lease_time_ns) * 1e-9);
-  check_positive("compliant_time", static_cast<double>(config.compliant_time_ns) * 1e-9);
-  check_positive("recovery_time", static_cast<double>(config.recovery_time_ns) * 1e-9);
+  check_vector("joint_error limit", config.joint_error, joints, true);
+  check_share("velocity_margin", config.velocity_margin);
+  check_outputs(config);
+  check_positive("blend_time", in_seconds(config.blend_time_ns));
+  check_positive("period", in_seconds(config.period_ns));
+  check_positive("hold_time", in_seconds(config.hold_time_ns));
+  check_positive("lease_time", in_seconds(config.lease_time_ns));
+  check_positive("compliant_time", in_seconds(config.compliant_time_ns));
+  check_positive("recovery_time", in_seconds(config.recovery_time_ns));
   check_positive("frozen_encoder_motion", config.frozen_encoder_motion);
-  require(config.blend_time_ns >= 10 * config.period_ns,
-          "blend_time is " + std::to_string(static_cast<double>(config.blend_time_ns) * 1e-9) +
-              " s: give it ten control periods at least");
+  check_positive("clock_tolerance", in_seconds(config.clock_tolerance_ns));
+  check_positive("receive_time", in_seconds(config.receive_time_ns));
+  require(
+      config.blend_time_ns >= 10 * config.period_ns,
+      "blend_time is " + std::to_string(in_seconds(config.blend_time_ns)) + " s: give it ten control periods at least");
   require(std::isfinite(config.peak_acceleration) && config.peak_acceleration >= 1.0,
           "peak_acceleration is " + std::to_string(config.peak_acceleration) +
               ": it multiplies the accelerations, 1 at least");
   check_workspace(config.workspace);
-  require(std::isfinite(config.position_margin) && config.position_margin >= 0.0,
-          "position_margin is " + std::to_string(config.position_margin) + ": it must be zero or positive");
-  require(config.compliant_scale >= 0.0 && config.compliant_scale <= 1.0,
-          "compliant_scale is " + std::to_string(config.compliant_scale) + ": it is a share, 0 to 1");
+  check_not_negative("position_margin", config.position_margin);
+  check_share("compliant_scale", config.compliant_scale);
   if (config.has_gripper()) {
     check_range("gripper_opening", config.gripper_lower, config.gripper_upper);
     check_positive("gripper_velocity", config.gripper_velocity);

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "bc_controllers/cartesian_impedance.hpp"
+#include "bc_controllers/joint_impedance.hpp"
+#include "linear.hpp"
+
 namespace bc {
 
 namespace {
 
+constexpr std::int64_t kMostPeriods = 5;  // what a loop that was late may catch up in one step of its limiters
+
 const ControllerConfig& validated(const ControllerConfig& config) {
   validate(config);
-  if (config.has_pose()) {
-    throw ConfigError("groups hold a pose, and joint impedance follows joints: name a joint_position group");
-  }
   return config;
 }
 
@@ -33,69 +36,145 @@ ControllerConfig completed(ControllerConfig config, const RobotModel& model) {
       }
     }
   };
-  check("torque limit", config.torque, model.effort());
+  if (config.commands_torque()) check("torque limit", config.torque, model.effort());
   check("velocity limit", config.velocity, model.velocity());
   return config;
 }
 
+// What the controller counts, which the arbiter does not.
+void add(const Counters& own, Counters& total) {
+  for (const auto member : {&Counters::nonfinite_inputs, &Counters::nonfinite_commands, &Counters::frozen_encoders,
+                            &Counters::workspace_limited, &Counters::tcp_speed_limited, &Counters::kinematics_limited,
+                            &Counters::error_clipped, &Counters::limits_repelled, &Counters::overspeed,
+                            &Counters::torque_limited, &Counters::torque_rate_limited, &Counters::position_limited}) {
+    total.*member = own.*member;
+  }
+}
+
+std::unique_ptr<TorqueLaw> make_law(const ControllerConfig& config, RobotModel& model) {
+  switch (config.output) {
+    case Output::kJointImpedance:
+      return std::make_unique<JointImpedance>(config, model);
+    case Output::kCartesianImpedance:
+      return std::make_unique<CartesianImpedance>(config, model);
+    case Output::kPosition:
+      return nullptr;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-Controller::Controller(ControllerConfig config, const std::string& urdf_path)
-    : model_(urdf_path, validated(config).joint_names(), config.base_frame, config.tcp_frame),
+Controller::Controller(ControllerConfig config, const std::string& urdf)
+    : model_(urdf, validated(config).joint_names(), config.base_frame, config.tcp_frame, config.armature),
       config_(completed(std::move(config), model_)),
       joints_(config_.joint_names().size()),
       port_(config_),
       arbiter_(config_, port_),
-      impedance_(config_, model_),
-      limiter_(config_),
+      settings_(config_),
+      solver_(config_, model_),
+      compensation_(config_, model_),
+      law_(make_law(config_, model_)),
+      guard_(config_, model_.velocity()),
+      torque_limiter_(config_),
+      position_limiter_(config_),
       frozen_(config_),
-      relocations_(8) {}
+      relocations_(8) {
+  set_payload(settings_.now().payload);
+}
 
 Command Controller::update(std::int64_t now_ns, std::int64_t steady_ns, const double* position, const double* velocity,
                            double gripper) {
-  const double seconds = started_ ? static_cast<double>(std::max<std::int64_t>(0, steady_ns - steady_)) * 1e-9 : 0.0;
+  const std::int64_t passed = started_ ? std::max<std::int64_t>(0, steady_ns - steady_) : 0;
+  const double seconds = static_cast<double>(std::min(passed, kMostPeriods * config_.period_ns)) * 1e-9;
   steady_ = steady_ns;
   while (relocations_.front() != nullptr) {
     relocate_in_loop(relocations_.front()->view());
     relocations_.pop();
   }
-  const bool trusted = trust(now_ns, position, velocity, gripper);
+  set_payload(settings_.advance(seconds, steady_ns).payload);
+  const bool trusted = trust(now_ns, seconds, position, velocity, gripper);
   if (trusted && (relocating_ || !started_)) begin(now_ns, relocating_ ? relocation_.view() : "start");
   arbiter_.update(now_ns, steady_ns);
 
   Command command;
   if (started_) {
     command.gripper = arbiter_.reference().gripper();
-    if (trusted) {
-      impedance_.torque(position_.data(), velocity_.data(), arbiter_.reference().position(),
-                        arbiter_.reference().velocity(), arbiter_.ladder().stiffness_scale(), command.torque);
+    solver_.advance(arbiter_.reference(), seconds);
+    count_setpoint();
+    if (law_ != nullptr) {
+      command_torque(now_ns, trusted, seconds, command);
     } else {
-      arbiter_.drop_stiffness();  // no feedback on a measurement that is not one: the arm floats, and is held up
-      impedance_.rest(position_.data(), command.torque);
+      command_position(now_ns, trusted, seconds, command);
     }
-    if (!all_finite(command.torque.data(), joints_)) {
-      arbiter_.fault(now_ns, "fault: torque is not finite");
-      command.torque = limiter_.last();
-    }
-    limiter_.limit(command.torque, seconds);
-    torque_limited_ += limiter_.size_limited() ? 1 : 0;
-    torque_rate_limited_ += limiter_.rate_limited() ? 1 : 0;
   }
   publish(now_ns, command);
   return command;
 }
 
+void Controller::command_torque(std::int64_t now_ns, bool trusted, double seconds, Command& command) {
+  const Setpoint& setpoint = solver_.setpoint();
+  command.position = setpoint.position;
+  if (trusted) {
+    const Settings& settings = settings_.now();
+    JointVector model{};
+    counters_.error_clipped +=
+        law_->torque(measured_, setpoint, settings, arbiter_.ladder().stiffness_scale(), command.torque) ? 1 : 0;
+    guard_.guard(measured_.position.data(), measured_.velocity.data(), settings.gains.damping, command.torque);
+    counters_.limits_repelled += guard_.repelled() ? 1 : 0;
+    counters_.overspeed += guard_.overspeed() ? 1 : 0;
+    compensation_.torque(measured_, setpoint, model);
+    for (std::size_t i = 0; i < joints_; ++i) command.torque[i] += model[i];
+  } else {
+    arbiter_.drop_stiffness();  // no feedback on a measurement that is not one: the arm floats, and is held up
+    compensation_.rest(measured_.position.data(), command.torque);
+  }
+  if (!all_finite(command.torque.data(), joints_)) {
+    ++counters_.nonfinite_commands;
+    arbiter_.fault(now_ns, "fault: torque is not finite");
+    compensation_.rest(measured_.position.data(), command.torque);
+    if (!all_finite(command.torque.data(), joints_)) command.torque = torque_limiter_.last();
+  }
+  torque_limiter_.limit(command.torque, seconds);
+  counters_.torque_limited += torque_limiter_.size_limited() ? 1 : 0;
+  counters_.torque_rate_limited += torque_limiter_.rate_limited() ? 1 : 0;
+}
+
+void Controller::command_position(std::int64_t now_ns, bool trusted, double seconds, Command& command) {
+  command.position = solver_.setpoint().position;
+  if (!all_finite(command.position.data(), joints_)) {
+    ++counters_.nonfinite_commands;
+    arbiter_.fault(now_ns, "fault: position is not finite");
+    command.position = position_limiter_.last();
+  }
+  if (!trusted) command.position = position_limiter_.last();  // stands where it was sent last
+  bool clipped = false;
+  counters_.position_limited +=
+      position_limiter_.limit(measured_.position.data(), command.position, seconds, clipped) ? 1 : 0;
+  counters_.error_clipped += clipped ? 1 : 0;
+}
+
+void Controller::count_setpoint() {
+  counters_.workspace_limited += solver_.workspace_limited() ? 1 : 0;
+  counters_.tcp_speed_limited += solver_.tcp_speed_limited() ? 1 : 0;
+  counters_.kinematics_limited += solver_.kinematics_limited() ? 1 : 0;
+}
+
 // Whether this period's measurement can be used; a fault otherwise.
-bool Controller::trust(std::int64_t now_ns, const double* position, const double* velocity, double gripper) {
+bool Controller::trust(std::int64_t now_ns, double seconds, const double* position, const double* velocity,
+                       double gripper) {
   if (!all_finite(position, joints_) || !all_finite(velocity, joints_) || !all_finite(&gripper, 1)) {
+    ++counters_.nonfinite_inputs;
     arbiter_.fault(now_ns, "fault: encoder reading is not finite");
     return false;
   }
-  std::copy_n(position, joints_, position_.begin());
-  std::copy_n(velocity, joints_, velocity_.begin());
+  std::copy_n(position, joints_, measured_.position.begin());
+  std::copy_n(velocity, joints_, measured_.velocity.begin());
   gripper_ = gripper;
-  if (started_ && !relocating_ && frozen_.check(position, arbiter_.reference().position()) >= 0) {
-    frozen_.reset(position, arbiter_.reference().position());  // said once; watched anew after the reset
+  const JointVector& setpoint = solver_.setpoint().position;
+  if (started_ && !relocating_ && frozen_.check(position, velocity, setpoint, seconds) >= 0) {
+    ++counters_.frozen_encoders;
+    frozen_.reset(position, setpoint);  // said once; watched anew after the reset
     arbiter_.fault(now_ns, "fault: encoder reading is frozen");
   }
   return true;
@@ -105,11 +184,35 @@ bool Controller::trust(std::int64_t now_ns, const double* position, const double
 void Controller::begin(std::int64_t now_ns, std::string_view reason) {
   started_ = true;
   relocating_ = false;
-  arbiter_.relocate(now_ns, position_.data(), gripper_, reason);
+  stand(now_ns, reason);
+  const double* joints = measured_.position.data();
   JointVector torque{};
-  impedance_.rest(position_.data(), torque);
-  limiter_.reset(torque);
-  frozen_.reset(position_.data(), arbiter_.reference().position());
+  compensation_.rest(joints, torque);
+  torque_limiter_.reset(torque);
+  position_limiter_.reset(joints);
+  frozen_.reset(joints, solver_.setpoint().position);
+}
+
+// Reference and setpoint stand where the robot is.
+void Controller::stand(std::int64_t now_ns, std::string_view reason) {
+  const double* joints = measured_.position.data();
+  if (arbiter_.reference().has_pose()) {
+    Kinematics tool;
+    model_.kinematics(joints, tool);
+    std::array<double, kPoseColumns> place{};
+    std::copy(tool.pose.position.begin(), tool.pose.position.end(), place.begin());
+    std::copy(tool.pose.rotation.begin(), tool.pose.rotation.end(), place.begin() + 3);
+    arbiter_.relocate(now_ns, place.data(), gripper_, reason);
+  } else {
+    arbiter_.relocate(now_ns, joints, gripper_, reason);
+  }
+  solver_.reset(arbiter_.reference(), joints);
+}
+
+void Controller::set_payload(const Payload& payload) {
+  if (payload.mass == carried_.mass && payload.center == carried_.center) return;
+  carried_ = payload;
+  model_.set_payload(payload.mass, payload.center);
 }
 
 void Controller::relocate(std::string_view reason) {
@@ -122,22 +225,36 @@ void Controller::relocate_in_loop(std::string_view reason) {
   relocation_ = reason;
 }
 
+void Controller::end(std::int64_t now_ns, std::string_view reason) {
+  if (!started_) return;
+  stand(now_ns, reason);
+  publish(now_ns, Command{});
+}
+
+void Controller::begin_again(std::string_view reason) {
+  port_.discard(arbiter_.mode(), arbiter_.epoch());
+  relocate_in_loop(reason);
+}
+
 void Controller::copy_from(Controller& other) {
   if (&other == this) return;
-  if (other.joints_ != joints_ || other.config_.period_ns != config_.period_ns) {
+  if (other.joints_ != joints_ || other.config_.output != config_.output ||
+      other.config_.period_ns != config_.period_ns) {
     throw ConfigError("a controller can be copied only from one of the same configuration: build both from one file");
   }
   port_.copy_from(other.port_);
   arbiter_.copy_from(other.arbiter_);
-  limiter_ = other.limiter_;
+  settings_.copy_from(other.settings_);
+  set_payload(other.carried_);
+  solver_.copy_from(other.solver_);
+  torque_limiter_ = other.torque_limiter_;
+  position_limiter_ = other.position_limiter_;
   frozen_ = other.frozen_;
-  position_ = other.position_;
-  velocity_ = other.velocity_;
+  measured_ = other.measured_;
   gripper_ = other.gripper_;
   started_ = other.started_;
   steady_ = other.steady_;
-  torque_limited_ = other.torque_limited_;
-  torque_rate_limited_ = other.torque_rate_limited_;
+  counters_ = other.counters_;
   relocating_ = other.relocating_;
   relocation_ = other.relocation_;
   relocations_.copy_from(other.relocations_);
@@ -152,11 +269,13 @@ void Controller::publish(std::int64_t now_ns, const Command& command) {
   state.stamp_ns = now_ns;
   state.mode = arbiter_.mode();
   state.mode_epoch = arbiter_.epoch();
-  state.position = position_;
-  state.velocity = velocity_;
-  state.position_reference = arbiter_.reference().position();
-  state.velocity_reference = arbiter_.reference().velocity();
+  state.position = measured_.position;
+  state.velocity = measured_.velocity;
+  state.position_reference = solver_.setpoint().position;
+  state.velocity_reference = solver_.setpoint().velocity;
+  state.pose_reference = solver_.setpoint().pose;
   state.effort = command.torque;
+  state.position_command = command.position;
   state.gripper_position = gripper_;
   state.gripper_reference = arbiter_.reference().gripper();
   state.ladder = arbiter_.ladder().rung();
@@ -166,9 +285,9 @@ void Controller::publish(std::int64_t now_ns, const Command& command) {
   state.sequence = chunk != nullptr ? chunk->sequence : 0;
   state.row = chunk != nullptr ? chunk->row(now_ns) : 0.0;
   state.stiffness_scale = arbiter_.ladder().stiffness_scale();
+  state.settings = settings_.now();
   state.counters = arbiter_.counters();
-  state.counters.torque_limited = torque_limited_;
-  state.counters.torque_rate_limited = torque_rate_limited_;
+  add(counters_, state.counters);
   state_.publish();
 }
 
@@ -177,7 +296,9 @@ Controller::View Controller::view() {
   View view;
   view.state = state_.read();
   view.tcp = model_.tcp(view.state.position.data());
-  view.tcp_reference = model_.tcp(view.state.position_reference.data());
+  const Pose& reference = view.state.pose_reference;
+  std::copy(reference.position.begin(), reference.position.end(), view.tcp_reference.begin());
+  std::copy(reference.rotation.begin(), reference.rotation.end(), view.tcp_reference.begin() + 3);
   return view;
 }
 

@@ -3,30 +3,32 @@
 #include <algorithm>
 #include <cmath>
 
+#include "linear.hpp"
+
 namespace bc {
 
 JointImpedance::JointImpedance(const ControllerConfig& config, RobotModel& model)
-    : model_(model),
-      joints_(config.stiffness.size()),
-      gravity_(config.gravity_compensation),
-      coriolis_(config.coriolis_compensation) {
-  std::copy(config.stiffness.begin(), config.stiffness.end(), stiffness_.begin());
-  std::copy(config.damping.begin(), config.damping.end(), damping_.begin());
+    : model_(model), joints_(config.joint_names().size()) {
+  std::copy(config.joint_error.begin(), config.joint_error.end(), most_error_.begin());
 }
 
-void JointImpedance::torque(const double* position, const double* velocity, const JointVector& position_reference,
-                            const JointVector& velocity_reference, double stiffness_scale, JointVector& torque) {
-  model_.compensation(position, velocity, gravity_, coriolis_, torque);
-  const double damping_scale = std::sqrt(stiffness_scale);
+bool JointImpedance::torque(const Measurement& measured, const Setpoint& setpoint, const Settings& settings,
+                            double share, JointVector& torque) {
+  const double damping_share = std::sqrt(share);
+  bool clipped = false;
   for (std::size_t i = 0; i < joints_; ++i) {
-    torque[i] += stiffness_scale * stiffness_[i] * (position_reference[i] - position[i]) +
-                 damping_scale * damping_[i] * (velocity_reference[i] - velocity[i]);
+    const double error = setpoint.position[i] - measured.position[i];
+    const double stretched = std::clamp(error, -most_error_[i], most_error_[i]);
+    clipped |= stretched != error;
+    torque[i] = share * settings.gains.stiffness[i] * stretched +
+                damping_share * settings.gains.damping[i] * (setpoint.velocity[i] - measured.velocity[i]);
   }
-}
-
-void JointImpedance::rest(const double* position, JointVector& torque) {
-  const JointVector still{};
-  model_.compensation(position, still.data(), gravity_, false, torque);
+  if (!as_task(settings.wrench).isZero(0.0)) {
+    Kinematics tool;
+    model_.kinematics(measured.position.data(), tool);
+    as_joints(torque, joints_).noalias() += tool.jacobian.transpose() * as_task(settings.wrench);
+  }
+  return clipped;
 }
 
 }  // namespace bc

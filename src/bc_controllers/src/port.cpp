@@ -110,6 +110,16 @@ void Port::copy_from(Port& other) {
   results();
 }
 
+void Port::discard(Mode mode, std::uint64_t epoch) {
+  for (Mailbox<Chunk>& chunks : chunks_) {
+    while (chunks.front() != nullptr) chunks.pop();
+  }
+  while (const ModeRequest* request = requests_.front()) {
+    push(ModeResult{request->ticket, request->request, false, true, mode, mode, epoch});
+    requests_.pop();
+  }
+}
+
 void Port::push(const Ack& ack) {
   if (!acks_.push(ack)) acks_lost_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -78,7 +78,7 @@ std::string detail(const Ack& ack) {
 
 std::string message(const ModeResult& result) {
   if (result.success) return "";
-  if (result.queue_full) return "too many requests wait already: does the control loop run?";
+  if (result.queue_full) return "the control loop did not take it: it stands still, or too many requests wait already";
   if (result.request < 1 || result.request > 5) {
     return "request " + std::to_string(result.request) +
            " is unknown: use RESUME=1, GRANT=2, HOLD=3, STOP=4 or RESET=5";

@@ -76,6 +76,7 @@ bc::ControllerConfig panda() {
   config.torque.assign(kJoints, 11.0);
   config.gripper_upper = 0.08;
   config.position_margin = 0.05;
+  config.joint_error.assign(kJoints, 0.2);
   return config;
 }
 

@@ -1,5 +1,6 @@
 """Shared by the tests of bc_controllers: a two-joint arbiter, the Panda, and chunks in their layouts."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,20 @@ Array = npt.NDArray[np.float64]
 ROBOT_FILE = Path(__file__).parents[3] / "config" / "robots" / "panda.yaml"
 START = 10_000_000_000  # [ns]
 MakeChunk = Callable[..., ActionChunk]
+
+
+@pytest.fixture
+def program() -> Callable[[str], Path]:
+    """program(name): a test program of this package, as installed."""
+
+    def find(name: str) -> Path:
+        for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
+            path = Path(prefix) / "lib" / "bc_controllers" / name
+            if path.is_file():
+                return path
+        raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
+
+    return find
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The loop and everybody else at once: nothing is allocated in it, and nothing is lost around it."""
 
 import json
-import os
 import subprocess
 import threading
 from collections import Counter
@@ -17,20 +16,13 @@ from bc_core.chunks import ActionChunk
 from bc_msgs.msg import ChunkAck
 
 Array = npt.NDArray[np.float64]
+Program = Callable[[str], Path]
 
 
-def allocation_test() -> Path:
-    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
-        path = Path(prefix) / "lib" / "bc_controllers" / "allocation_test"
-        if path.is_file():
-            return path
-    raise FileNotFoundError("allocation_test: build bc_controllers with BUILD_TESTING, and source the workspace")
-
-
-def test_the_control_loop_never_touches_the_heap(robot: Robot) -> None:
+def test_the_control_loop_never_touches_the_heap(robot: Robot, program: Program) -> None:
     """A program that counts every heap call runs update() through all modes, rungs of the ladder and refusals."""
     run = subprocess.run(
-        [str(allocation_test()), str(robot.urdf)], capture_output=True, text=True, check=True, timeout=60
+        [str(program("allocation_test")), str(robot.urdf)], capture_output=True, text=True, check=True, timeout=60
     )
     report = json.loads(run.stdout)
     assert (report["modes"], report["rungs"], report["reasons"]) == (5, 4, 12)
@@ -38,9 +30,9 @@ def test_the_control_loop_never_touches_the_heap(robot: Robot) -> None:
     assert report["heap_calls"] == 0
 
 
-def test_the_counter_of_that_program_counts(robot: Robot) -> None:
+def test_the_counter_of_that_program_counts(robot: Robot, program: Program) -> None:
     """One allocation a period, made on purpose, is found: otherwise the test above would prove nothing."""
-    command = [str(allocation_test()), str(robot.urdf), "--allocate"]
+    command = [str(program("allocation_test")), str(robot.urdf), "--allocate"]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
     assert report["heap_calls"] >= report["periods"]
 

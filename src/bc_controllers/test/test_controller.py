@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pinocchio
 import pytest
 
-from bc_controllers import Controller, Robot
+from bc_controllers import ConfigError, Controller, Robot
 from bc_core.chunks import ActionChunk
 from bc_msgs.msg import ControlMode
 from bc_msgs.srv import ChangeMode
@@ -168,6 +168,58 @@ def test_relocation_begins_anew_where_the_robot_is(
     np.testing.assert_array_equal(state.position_reference, elsewhere)
     assert controller.poll_modes()[-1].reason == "scene reset"
     assert [ack.reason for ack in controller.poll_acks()] == [10]  # SUPERSEDED
+
+
+def test_a_loop_that_stood_still_begins_where_the_robot_is_and_forgets_what_came_meanwhile(
+    controller: Controller, model: Model, home: Array, make_chunk: MakeChunk
+) -> None:
+    loop = Loop(controller)
+    loop.run(home)
+    controller.change_mode(ChangeMode.Request.RESUME, "test")
+    loop.run(home)
+    controller.end(loop.now, "deactivated")
+    assert (controller.poll_modes()[-1].reason, controller.state().mode) == ("deactivated", ControlMode.HOLD)
+    controller.poll_results()
+    elsewhere = home + 0.3
+    rows = np.hstack([np.tile(home, (8, 1)), np.full((8, 1), 0.04)])
+    controller.submit("human", make_chunk(rows, loop.now, mode_epoch=3))
+    controller.change_mode(ChangeMode.Request.RESUME, "while it stood still")
+    controller.begin_again("activated")
+    loop.now += 5000 * PERIOD
+    np.testing.assert_allclose(loop.run(elsewhere), model.gravity(elsewhere), atol=1e-9)
+    loop.run(elsewhere, periods=10)
+    state = controller.state()
+    assert state.mode == ControlMode.HOLD
+    np.testing.assert_array_equal(state.position_reference, elsewhere)
+    assert controller.poll_acks() == []
+    (answer,) = controller.poll_results()
+    assert not answer.success and "stands still" in answer.message
+
+
+def test_a_fault_is_told_from_a_stop_by_request(controller: Controller, home: Array) -> None:
+    loop = Loop(controller)
+    loop.run(home)
+    controller.change_mode(ChangeMode.Request.STOP, "test")
+    loop.run(home)
+    assert (controller.state().mode, controller.faulted) == (ControlMode.STOPPED, False)
+    controller.change_mode(ChangeMode.Request.RESET, "test")
+    loop.run(home)
+    loop.run(np.full(7, np.nan))
+    assert (controller.state().mode, controller.faulted) == (ControlMode.STOPPED, True)
+    controller.begin_again("activated")  # a fault stays latched
+    loop.run(home)
+    assert (controller.state().mode, controller.faulted) == (ControlMode.STOPPED, True)
+    controller.change_mode(ChangeMode.Request.RESET, "test")
+    loop.run(home)
+    assert (controller.state().mode, controller.faulted) == (ControlMode.HOLD, False)
+
+
+def test_the_description_may_be_a_file_or_its_text(robot: Robot, home: Array) -> None:
+    text = Controller(robot.controller, robot.urdf.read_text())
+    file = Controller(robot.controller, str(robot.urdf))
+    np.testing.assert_array_equal(Loop(text).run(home), Loop(file).run(home))
+    with pytest.raises(ConfigError, match="the URDF is not a robot description"):
+        Controller(robot.controller, "<robot")
 
 
 def test_a_takeover_made_before_a_relocation_is_refused(

@@ -77,6 +77,18 @@ def controller_status(controller: ControllerStatus, plant: PlantStatus, stamp_ns
         torque_limited=controller.torque_limited,
         torque_rate_limited=controller.torque_rate_limited,
         starved_periods=controller.starved_periods,
+        commands_overdue=controller.commands_overdue,
+        sources_silent=controller.sources_silent,
+        nonfinite_inputs=controller.nonfinite_inputs,
+        nonfinite_commands=controller.nonfinite_commands,
+        frozen_encoders=controller.frozen_encoders,
+        workspace_limited=controller.workspace_limited,
+        tcp_speed_limited=controller.tcp_speed_limited,
+        kinematics_limited=controller.kinematics_limited,
+        error_clipped=controller.error_clipped,
+        limits_repelled=controller.limits_repelled,
+        overspeed=controller.overspeed,
+        position_limited=controller.position_limited,
     )
     msg.header.stamp = to_stamp(stamp_ns)
     return msg

@@ -10,6 +10,7 @@ from bc_bringup.commands import (
     convert,
     dagger,
     demo,
+    description,
     doctor,
     evaluate,
     gate,
@@ -26,5 +27,5 @@ from bc_bringup.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
-    "replay": replay, "convert": convert, "view": view,
+    "replay": replay, "convert": convert, "view": view, "description": description,
 }  # fmt: skip

@@ -9,6 +9,8 @@ Arguments are separated by one space, may hold substitutions themselves, and may
 import math
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,6 +164,18 @@ def _environment(context: Context, values: Sequence[str]) -> str:
     raise BcError(f"environment variable {name} is not set: set it, or write $(env {name} default)")
 
 
+def _command(context: Context, values: Sequence[str]) -> str:
+    """What a command prints. Like ROS 2 launch, refuses one that fails, and one that complains on stderr."""
+    try:
+        words = shlex.split(values[0])
+        run = subprocess.run(words, capture_output=True, text=True, check=False, env=dict(context.environment))
+    except (OSError, ValueError) as error:
+        raise BcError(f"$(command '{values[0]}') cannot be run: {error}; correct it") from error
+    if run.returncode != 0 or run.stderr:
+        raise BcError(f"$(command '{values[0]}') failed with code {run.returncode}: {run.stderr.strip()}")
+    return run.stdout
+
+
 def _equal(left: str, right: str) -> bool:
     booleans = {"true": True, "1": True, "false": False, "0": False}
     if left.lower() in booleans and right.lower() in booleans:
@@ -180,6 +194,7 @@ def _text(value: bool) -> str:
 _SUBSTITUTIONS: dict[str, tuple[int, int, Callable[[Context, Sequence[str]], str]]] = {
     "var": (1, 2, _variable),
     "env": (1, 2, _environment),
+    "command": (1, 1, _command),
     "find-pkg-prefix": (1, 1, lambda context, v: str(context.packages.prefix(v[0]))),
     "find-pkg-share": (1, 1, lambda context, v: str(context.packages.prefix(v[0]) / "share" / v[0])),
     "equals": (2, 2, lambda _, v: _text(_equal(v[0], v[1]))),

@@ -31,6 +31,7 @@ class Arbiter {
   void drop_stiffness() { ladder_.drop_stiffness(); }
 
   Mode mode() const { return mode_; }
+  bool faulted() const { return faulted_; }  // STOPPED by a fault, until reset
   std::uint64_t epoch() const { return epoch_; }
   const Reference& reference() const { return reference_; }
   const Ladder& ladder() const { return ladder_; }
@@ -64,12 +65,15 @@ class Arbiter {
   void drop_waiting(std::int64_t now_ns);
   void move(std::int64_t now_ns);
   void follow(std::int64_t time_ns, double seconds);
+  void watch();
   void follow_rules_of_silence(std::int64_t now_ns);
   Ack ack_for(const Chunk& chunk, std::int64_t now_ns) const;
 
   Port* port_;
   std::int64_t hold_time_ns_;
   std::int64_t lease_time_ns_;
+  std::int64_t clock_tolerance_ns_;
+  std::int64_t receive_time_ns_;
   Reference reference_;
   Ladder ladder_;
 
@@ -77,15 +81,19 @@ class Arbiter {
   std::uint64_t epoch_ = 1;
   std::uint64_t oldest_epoch_ = 1;  // a takeover may be made for this one or a later one
   bool announced_ = false;          // the first mode was published
-  bool after_fault_ = false;
+  bool faulted_ = false;
+  bool after_fault_ = false;  // until the next chunk is followed
   std::uint64_t lease_producer_ = 0;
   std::int64_t lease_end_ = 0;  // steady time at which a silent human's lease is over
 
   Chunk in_force_;
   Chunk spare_;
   bool has_chunk_ = false;
-  bool ended_ = false;         // in_force_ has no row left
-  std::int64_t ended_at_ = 0;  // steady time of its last row
+  bool ended_ = false;                      // in_force_ has no row left
+  std::int64_t ended_at_ = 0;               // steady time of its last row
+  bool given_up_ = false;                   // the watchdog ended it: it stays ended
+  std::int64_t overdue_at_ = 0;             // steady time from which it is too old
+  std::array<std::int64_t, 3> heard_at_{};  // steady time of the last valid chunk of each source
   std::array<Chunk, kMaxWaiting> waiting_;
   std::array<std::uint8_t, kMaxWaiting> order_{};  // indices into waiting_, by stamp; those beyond the count are free
   std::size_t waiting_count_ = 0;

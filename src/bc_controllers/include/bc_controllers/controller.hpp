@@ -1,30 +1,36 @@
-// One robot's controller: arbiter, reference, impedance and limits, once per control period.
+// One robot's controller: arbiter, reference, setpoint, output and limits, once per control period.
 #pragma once
 
-#include <atomic>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "bc_controllers/arbiter.hpp"
-#include "bc_controllers/joint_impedance.hpp"
+#include "bc_controllers/compensation.hpp"
 #include "bc_controllers/mailbox.hpp"
 #include "bc_controllers/port.hpp"
 #include "bc_controllers/robot_model.hpp"
 #include "bc_controllers/safety.hpp"
+#include "bc_controllers/setpoint.hpp"
+#include "bc_controllers/settings.hpp"
+#include "bc_controllers/torque_law.hpp"
 
 namespace bc {
 
 struct Command {
-  JointVector torque{};  // [Nm]
-  double gripper = 0.0;  // opening [m]
+  JointVector torque{};    // [Nm]; nil of a position output
+  JointVector position{};  // [rad]; the setpoint, of a torque output
+  double gripper = 0.0;    // opening [m]
 };
 
-// bc_msgs/ControllerState without the poses, as the loop leaves it.
+// bc_msgs/ControllerState without the measured pose, as the loop leaves it.
 struct ControllerState {
   std::int64_t stamp_ns = 0;
   Mode mode = Mode::kHold;
   std::uint64_t mode_epoch = 1;
   JointVector position{}, velocity{}, position_reference{}, velocity_reference{}, effort{};
+  JointVector position_command{};
+  Pose pose_reference;
   double gripper_position = 0.0;
   double gripper_reference = 0.0;
   Rung ladder = Rung::kHolding;
@@ -34,13 +40,14 @@ struct ControllerState {
   std::uint64_t sequence = 0;
   double row = 0.0;
   double stiffness_scale = 1.0;
+  Settings settings;  // in use now
   Counters counters;
 };
 
 class Controller {
  public:
-  // ConfigError names what the configuration or the URDF lacks.
-  Controller(ControllerConfig config, const std::string& urdf_path);
+  // ConfigError names what the configuration or the URDF lacks. `urdf`: a path, or the XML itself.
+  Controller(ControllerConfig config, const std::string& urdf);
 
   // The control loop, one thread: no allocation, no lock, no exception. position and velocity: one value per joint.
   Command update(std::int64_t now_ns, std::int64_t steady_ns, const double* position, const double* velocity,
@@ -49,10 +56,19 @@ class Controller {
   void relocate(std::string_view reason);          // any thread
   void relocate_in_loop(std::string_view reason);  // the control loop's thread, without lock
 
+  // For a loop that stands still at times (a ros2_control controller that is switched off and on), in the loop's thread
+  // and without lock. end(): after its last update, everything is dropped and nobody commands any more. begin_again():
+  // before the next one, which starts from what it measures; chunks and requests that came meanwhile move nothing.
+  void end(std::int64_t now_ns, std::string_view reason);
+  void begin_again(std::string_view reason);
+  Mode mode() const { return arbiter_.mode(); }  // the loop's thread
+  bool faulted() const { return arbiter_.faulted(); }
+
   // Goes on as another controller of the same configuration would: a fork. Neither may be running its loop.
   void copy_from(Controller& other);
 
   Port& port() { return port_; }
+  LiveSettings& settings() { return settings_; }
   const ControllerConfig& config() const { return config_; }  // with position limits filled in
   std::size_t joints() const { return joints_; }
   // Newest state, and poses of the measured and the reference position in it. Other threads.
@@ -64,8 +80,13 @@ class Controller {
   View view();
 
  private:
-  bool trust(std::int64_t now_ns, const double* position, const double* velocity, double gripper);
+  bool trust(std::int64_t now_ns, double seconds, const double* position, const double* velocity, double gripper);
   void begin(std::int64_t now_ns, std::string_view reason);
+  void stand(std::int64_t now_ns, std::string_view reason);
+  void set_payload(const Payload& payload);
+  void command_torque(std::int64_t now_ns, bool trusted, double seconds, Command& command);
+  void command_position(std::int64_t now_ns, bool trusted, double seconds, Command& command);
+  void count_setpoint();
   void publish(std::int64_t now_ns, const Command& command);
 
   RobotModel model_;
@@ -73,15 +94,21 @@ class Controller {
   std::size_t joints_;
   Port port_;
   Arbiter arbiter_;
-  JointImpedance impedance_;
-  TorqueLimiter limiter_;
+  LiveSettings settings_;
+  SetpointSolver solver_;
+  Compensation compensation_;
+  std::unique_ptr<TorqueLaw> law_;  // null: positions are commanded
+  JointGuard guard_;
+  TorqueLimiter torque_limiter_;
+  PositionLimiter position_limiter_;
   FrozenEncoder frozen_;
 
-  JointVector position_{}, velocity_{};  // last trusted measurement
+  Measurement measured_;  // last trusted one
   double gripper_ = 0.0;
+  Payload carried_;  // as the model has it
   bool started_ = false;
   std::int64_t steady_ = 0;
-  std::uint64_t torque_limited_ = 0, torque_rate_limited_ = 0;
+  Counters counters_;  // of what happens here; the arbiter has its own
 
   bool relocating_ = false;
   FixedString<128> relocation_;

@@ -1,26 +1,22 @@
-// Joint impedance: torque = s K (q_d - q) + sqrt(s) D (dq_d - dq) + C(q, dq) dq + g(q).
+// Joint impedance: torque = s K (q_d - q) + sqrt(s) D (dq_d - dq) + J^T W.
 #pragma once
 
 #include "bc_controllers/config.hpp"
 #include "bc_controllers/robot_model.hpp"
-#include "bc_controllers/types.hpp"
+#include "bc_controllers/torque_law.hpp"
 
 namespace bc {
 
-// s, the share of stiffness in use, scales damping by its root: the damping ratio stays what it was.
-class JointImpedance {
+class JointImpedance final : public TorqueLaw {
  public:
   JointImpedance(const ControllerConfig& config, RobotModel& model);
-  void torque(const double* position, const double* velocity, const JointVector& position_reference,
-              const JointVector& velocity_reference, double stiffness_scale, JointVector& torque);
-  // What holds the arm against gravity alone (nil where the robot does so itself).
-  void rest(const double* position, JointVector& torque);
+  bool torque(const Measurement& measured, const Setpoint& setpoint, const Settings& settings, double share,
+              JointVector& torque) override;
 
  private:
   RobotModel& model_;
   std::size_t joints_;
-  JointVector stiffness_{}, damping_{};
-  bool gravity_, coriolis_;
+  JointVector most_error_{};
 };
 
 }  // namespace bc

@@ -36,6 +36,8 @@ class Port {
 
   Mailbox<Chunk>& chunks(Source source) { return chunks_[static_cast<std::size_t>(source)]; }
   Mailbox<ModeRequest>& requests() { return requests_; }
+  // Drops the chunks that wait unseen, and answers the requests that do as failed.
+  void discard(Mode mode, std::uint64_t epoch);
   void push(const Ack& ack);
   void push(const ModeChange& change);
   void push(const ModeResult& result);

@@ -23,6 +23,7 @@ constexpr std::uint32_t kMinRowsHuman = 3;
 using JointVector = std::array<double, kMaxJoints>;
 using RowVector = std::array<double, kMaxColumns>;
 using Vector3 = std::array<double, 3>;
+using Vector6 = std::array<double, 6>;  // of the tool centre point: translation x y z, rotation x y z
 
 constexpr std::size_t kPoseColumns = 7;  // x y z qx qy qz qw
 
@@ -140,11 +141,27 @@ struct Counters {
   std::uint64_t chunks_refused = 0;
   std::array<std::uint64_t, kReasons> refused_by_reason{};
   std::uint64_t values_clamped = 0;
+  std::uint64_t starved_periods = 0;
+  std::uint64_t commands_overdue = 0;  // chunks ended by the watchdog on their age
+  std::uint64_t sources_silent = 0;    // chunks ended because their source was not heard of any more
+  // Faults.
+  std::uint64_t nonfinite_inputs = 0;
+  std::uint64_t nonfinite_commands = 0;
+  std::uint64_t frozen_encoders = 0;
+  // Periods in which a limit acted: on the reference,
   std::uint64_t velocity_limited = 0;
   std::uint64_t acceleration_limited = 0;
+  // the setpoint,
+  std::uint64_t workspace_limited = 0;
+  std::uint64_t tcp_speed_limited = 0;
+  std::uint64_t kinematics_limited = 0;  // joints could not follow the pose
+  // and the command.
+  std::uint64_t error_clipped = 0;
+  std::uint64_t limits_repelled = 0;
+  std::uint64_t overspeed = 0;
   std::uint64_t torque_limited = 0;
   std::uint64_t torque_rate_limited = 0;
-  std::uint64_t starved_periods = 0;
+  std::uint64_t position_limited = 0;  // position outputs: range or speed of the command
 };
 
 }  // namespace bc

@@ -1,0 +1,60 @@
+"""Robot descriptions for ros2_control: a robot file's URDF with the `<ros2_control>` element that names its hardware.
+
+For hardware that is not there: a vendor's driver brings a description of its own.
+"""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+
+from bc_controllers._binding import ConfigError
+from bc_controllers.robot import Robot
+
+PLUGINS = {"mock": "mock_components/GenericSystem", "sim": "bc_controllers/RigidBodySystem"}
+"""hardware -> plugin: mock takes every position for reached at once, sim moves by the laws of motion."""
+
+
+def robot_description(robot: Robot, hardware: str) -> str:
+    """URDF text with a ros2_control system of the arm (commands position and effort) and the fingers (position).
+
+    Joints start at the robot file's home. Fingers that mimic another take no command. ConfigError for other hardware
+    than mock and sim, and for a joint that the URDF lacks.
+    """
+    if hardware not in PLUGINS:
+        raise ConfigError(f"hardware '{hardware}' is unknown: use one of {', '.join(PLUGINS)}")
+    root = ElementTree.parse(robot.urdf).getroot()
+    joints = {str(joint.get("name")): joint for joint in root.findall("joint")}
+    system = ElementTree.SubElement(root, "ros2_control", name=robot.name, type="system")
+    parameters = {"armature": str(max(robot.armature))} if hardware == "sim" else {}
+    _hardware(system, PLUGINS[hardware], parameters)
+    for name, home in zip(robot.arm, robot.home, strict=True):
+        _joint(system, joints, name, home, ("position", "effort"))
+    for name in robot.fingers:
+        mimics = name in joints and joints[name].find("mimic") is not None
+        _joint(system, joints, name, robot.gripper_home / len(robot.fingers), () if mimics else ("position",))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _hardware(system: ElementTree.Element, plugin: str, parameters: Mapping[str, str]) -> None:
+    hardware = ElementTree.SubElement(system, "hardware")
+    ElementTree.SubElement(hardware, "plugin").text = plugin
+    for name, value in parameters.items():
+        ElementTree.SubElement(hardware, "param", name=name).text = value
+
+
+def _joint(
+    system: ElementTree.Element,
+    known: Mapping[str, ElementTree.Element],
+    name: str,
+    home: float,
+    commands: tuple[str, ...],
+) -> None:
+    if name not in known:
+        raise ConfigError(f"joint '{name}' is not in the URDF: it has {', '.join(known)}")
+    joint = ElementTree.SubElement(system, "joint", name=name)
+    for command in commands:
+        ElementTree.SubElement(joint, "command_interface", name=command)
+    position = ElementTree.SubElement(joint, "state_interface", name="position")
+    ElementTree.SubElement(position, "param", name="initial_value").text = str(home)
+    ElementTree.SubElement(joint, "state_interface", name="velocity")
+    if "effort" in commands:
+        ElementTree.SubElement(joint, "state_interface", name="effort")

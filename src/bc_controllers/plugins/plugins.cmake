@@ -1,0 +1,26 @@
+# ros2_control plugins: shells around the library. Built where ros2_control is found.
+set(PLUGIN_DEPENDENCIES bc_msgs control_msgs controller_interface generate_parameter_library hardware_interface
+  pluginlib rclcpp rclcpp_action rclcpp_lifecycle)
+foreach(dependency IN LISTS PLUGIN_DEPENDENCIES)
+  find_package(${dependency} REQUIRED)
+endforeach()
+
+generate_parameter_library(chunk_controller_parameters plugins/parameters.yaml)
+add_library(${PROJECT_NAME}_plugins SHARED
+  plugins/chunk_controller.cpp
+  plugins/configuration.cpp
+  plugins/controllers.cpp
+  plugins/goal.cpp
+  plugins/link.cpp
+  plugins/live_parameters.cpp
+  plugins/messages.cpp
+  plugins/rigid_body_system.cpp
+  plugins/trajectory_action.cpp)
+target_link_libraries(${PROJECT_NAME}_plugins PRIVATE ${PROJECT_NAME} chunk_controller_parameters
+  controller_interface::controller_interface hardware_interface::hardware_interface pinocchio::pinocchio_default
+  pinocchio::pinocchio_parsers pluginlib::pluginlib rclcpp::rclcpp rclcpp_action::rclcpp_action
+  rclcpp_lifecycle::rclcpp_lifecycle ${bc_msgs_TARGETS} ${control_msgs_TARGETS})
+set_target_properties(${PROJECT_NAME}_plugins PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON INSTALL_RPATH "$ORIGIN")
+install(TARGETS ${PROJECT_NAME}_plugins LIBRARY DESTINATION lib)
+pluginlib_export_plugin_description_file(controller_interface plugins/controllers.xml)
+pluginlib_export_plugin_description_file(hardware_interface plugins/hardware.xml)
