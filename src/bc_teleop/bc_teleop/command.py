@@ -80,8 +80,8 @@ class TaskView:
 class Observation:
     """What can be seen at one moment. tcp and gripper opening [m] are measured; None: not seen (or no longer fresh).
 
-    held: the controller is in HOLD, nobody commands. joints: of the controller's reference [rad], shape (n,). asked: the
-    policy asks for help. tcp_velocity: linear velocity of the tool [m/s], shape (3,); None: taken for at rest.
+    held: the controller is in HOLD, nobody commands. joints: of the controller's reference [rad], shape (n,). asked:
+    the policy asks for help. tcp_velocity: linear velocity of the tool [m/s], shape (3,); None: taken for at rest.
     """
 
     time_ns: int
