@@ -31,8 +31,8 @@ class Arc:
     down to a height above the object, turns, and goes from there onto it.
 
     offset: in the plane [m]; above: height over the object [m] until the descent; descent: what is added to it from
-    descent_start [s] on; normal: direction of the swing, unit, shape (2,); yaw_error: from the yaw at the end [rad], as it
-    is until turn_start [s]; quarter: that yaw less the object's.
+    descent_start [s] on; normal: direction of the swing, unit, shape (2,); yaw_error: from the yaw at the end [rad], as
+    it is until turn_start [s]; quarter: that yaw less the object's.
     """
 
     offset: BPoly
