@@ -76,6 +76,8 @@ def _document(jobs: Sequence[Job], results: Results, level: str) -> dict[str, An
     return {
         **provenance(f"make bench-rtc{'' if level == 'gate' else f' {level.upper()}=1'}"),
         "level": level,
+        "planned": len(jobs),
+        "run": len([row for row in [*rows, *shaken] if row is not None]),
         "cells": [_public(row) for row in rows if row is not None],
         "pairs": verdict.pairs([row for row in rows if row is not None]),
         "jitter": [_public(row) for row in shaken if row is not None],

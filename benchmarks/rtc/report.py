@@ -53,16 +53,14 @@ def _by_delay(
     for name in dict.fromkeys(row["strategy"] for row in chosen):
         found = [find(chosen, task, name, d, horizon) for d in delays]
         base, last = found[0], found[-1]
-        if last is None:
-            continue
-        share = None if base is None or not base["solved"] else last["solved"] / base["solved"]
+        share = None if base is None or last is None or not base["solved"] else last["solved"] / base["solved"]
         lines.append({
             "title": ARMS[name].title,
             "n": " / ".join(dict.fromkeys(str(row["n"]) for row in found if row is not None)),
             "cells": ["-" if row is None else _rate(row) for row in found],
             "kept": "-" if share is None else f"{share:.0%}",
-            "jump": "-" if last["jump"] is None else f"{last['jump']:.2f}",
-            "jerk": f"{last['jerk']:.2f}",
+            "jump": "-" if last is None or last["jump"] is None else f"{last['jump']:.2f}",
+            "jerk": "-" if last is None else f"{last['jerk']:.2f}",
             "difference": _difference(document["pairs"], task, name, horizon, delays[-1]),
         })  # fmt: skip
     return {"task": task, "horizon": horizon, "delays": delays, "lines": lines}
