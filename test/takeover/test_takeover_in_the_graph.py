@@ -5,6 +5,7 @@ What depends on exact times is tested in virtual time beside this; here the node
 
 import signal
 import subprocess
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from bc_bringup.virtual.operator import DEAD_MAN, RESET, RESUME, STOP, Operator
 from bc_core.bags import open_episode
 from bc_core.contract import Contract
 from bc_core.dataset import read_episode
-from bc_msgs.msg import ChunkAck, ControlMode, EpisodeOutcome
+from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeOutcome
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
 from takeover_rig import CONFIG, launched
 
 HOLD, POLICY, HUMAN, STOPPED = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN, ControlMode.STOPPED
 UP = {"a4": 0.4}
+JUMP = 0.1  # [rad] no jump to another place; how little it is when nobody is late is tested in virtual time
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_take_over_release_and_resume(driven: Operator) -> None:
     assert [m.mode for m in graph.modes[1:]] == [HUMAN, HOLD, POLICY]
     human = [ack for ack in graph.acks if ack.source == "human"]
     assert all(ack.verdict == ChunkAck.IN_FORCE for ack in human)
-    assert max(ack.raw_jump for ack in human) < 0.02
+    assert max(ack.raw_jump for ack in human) < JUMP
     first = next(ack for ack in graph.acks if ack.source == "policy" and ack.mode_epoch == graph.modes[-1].epoch)
     assert first.raw_jump < 1e-6
 
@@ -109,7 +111,7 @@ def test_a_press_during_a_reset_does_not_move_the_robot_to_where_it_was(driven: 
     taken = graph.modes[-1].epoch
     graph.until(lambda: any(a.source == "human" and a.mode_epoch == taken and a.verdict == 1 for a in graph.acks))
     first = next(a for a in graph.acks if a.source == "human" and a.mode_epoch == taken and a.verdict == 1)
-    assert first.raw_jump < 0.02
+    assert first.raw_jump < JUMP
 
 
 def test_of_two_devices_one_keeps_the_lease_and_killing_its_node_holds(driven: Operator, tmp_path: Path) -> None:
@@ -187,20 +189,22 @@ def test_labels_equal_the_true_intervals_to_the_tick(graph: Operator) -> None:
         graph.click(RESUME)
     graph.until(lambda: graph.mode == POLICY and graph.states[-1].source == "policy")
     graph.stop_episode(EpisodeOutcome.SUCCESS)
-    states = {to_ns(state.header.stamp): state for state in graph.states}
     contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
     assert open_episode(path).lost_total == 0
     ticks = read_episode(path, contract, ("arm", "gripper", "tcp", "object"), 2)
+    stamps = [to_ns(state.header.stamp) for state in graph.states]
     compared = 0
-    for stamp, state in states.items():
-        index = contract.grid.floor(stamp) - ticks.first_tick
-        if not 0 <= index < len(ticks.mode) - 1:
-            continue
-        after = index if contract.grid.time(ticks.first_tick + index) == stamp else index + 1
-        labels = {(int(ticks.mode[i]), str(ticks.source[i])) for i in (index, after)}
-        if len(labels) == 1:  # no change between the ticks around this state
-            assert labels == {(state.mode, state.source)}, index
+    for index, (mode, source) in enumerate(zip(ticks.mode, ticks.source, strict=True)):
+        after = bisect_left(stamps, contract.grid.time(ticks.first_tick + index))
+        around = [said(state) for state in graph.states[max(after - 1, 0) : after + 1]]
+        if len(around) == 2 and around[0] == around[1]:  # no change around this tick
+            assert (int(mode), str(source)) == around[0], index
             compared += 1
-    assert compared > len(ticks.mode)
-    human = np.flatnonzero(ticks.source == "human")
+    assert compared > 0.8 * len(ticks.mode)
+    human = np.flatnonzero(ticks.mode == HUMAN)
     assert len(human) > 25 and np.count_nonzero(np.diff(human) > 1) == 1  # two interventions
+
+
+def said(state: ControllerState) -> tuple[int, str]:
+    """Mode and source; a chunk that has ended, because the machine was too busy for the next one, is no command."""
+    return state.mode, state.source if state.ladder == ControllerState.FOLLOWING else ""
