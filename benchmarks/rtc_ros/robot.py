@@ -10,6 +10,7 @@ from typing import Any
 import rclpy
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
+from rclpy.task import Future
 from sensor_msgs.msg import JointState
 
 from bc_core.grid import Grid
@@ -23,6 +24,7 @@ DT_MS = 50
 GRID = Grid(DT_MS * 1_000_000)
 EPOCH = 2
 WARM_UP = 20  # cycles that are not counted
+AWAKE_NS = 1_000_000  # before a tick: the robot sends at the tick, and its own waking up is no cost of the nodes
 PATIENCE = 60.0  # [s] for the nodes to come up
 CONTRACT: dict[str, Any] = {
     "contract": "two_joints", "version": 1, "dt": DT_MS / 1e3, "robot": {"description": "x", "base_frame": "base"},
@@ -67,10 +69,13 @@ class Robot(Node):
         self.create_subscription(PolicyChunk, "echo/back", self._on_echo, qos.COMMAND)
         self._mode.publish(ControlMode(mode=ControlMode.POLICY, epoch=EPOCH))
 
-    def tick(self, number: int) -> None:
-        stamp = to_stamp(GRID.time(number))
+    def sample(self, number: int) -> JointState:
+        """What it sends at a tick."""
         joints = JointState(name=JOINTS, position=[0.3, -0.4])
-        joints.header.stamp = stamp
+        joints.header.stamp = to_stamp(GRID.time(number))
+        return joints
+
+    def tick(self, joints: JointState) -> None:
         self._joints.publish(joints)
 
     def between(self, number: int) -> None:
@@ -126,7 +131,7 @@ def measure(cycles: int, seconds: float, ended: Callable[[], list[Any]]) -> Cycl
     try:
         begin, first = time.monotonic(), None
         while len(robot.cycles.added) < cycles:
-            executor.spin_once(timeout_sec=0.5)
+            executor.spin_until_future_complete(Future(), timeout_sec=0.2)
             now = time.monotonic()
             first = now if first is None and robot.came > WARM_UP else first
             if gone := ended():
@@ -147,8 +152,11 @@ def measure(cycles: int, seconds: float, ended: Callable[[], list[Any]]) -> Cycl
 def _beat(robot: Robot, stop: threading.Event) -> None:
     number = GRID.floor(time.time_ns()) + 2
     while not stop.is_set():
-        _sleep_until(GRID.time(number))
-        robot.tick(number)
+        joints = robot.sample(number)
+        _sleep_until(GRID.time(number) - AWAKE_NS)
+        while time.time_ns() < GRID.time(number):
+            pass
+        robot.tick(joints)
         _sleep_until(GRID.time(number) + GRID.dt_ns // 2)
         robot.between(number)
         number += 1

@@ -22,8 +22,9 @@ from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import make_estimator
 from bc_core.scheduler import Scheduler
 from bc_core.strategies.registry import STRATEGIES
-from bc_msgs.msg import ChunkAck
+from bc_msgs.msg import ActionChunk, ChunkAck
 from bc_msgs.srv import ChangeMode
+from bc_nodes import qos
 from bc_sim.simulation import Simulation
 from bc_sim.task_config import load_task
 from bc_teleop.build import make_session
@@ -157,3 +158,20 @@ def launched(folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NO
             os.environ.pop("ROS_DOMAIN_ID")
             if before is not None:
                 os.environ["ROS_DOMAIN_ID"] = before
+
+
+class FrozenRows:
+    """How many rows of each policy chunk repeat what was in force; heard from now on."""
+
+    def __init__(self, graph: Operator) -> None:
+        self._graph = graph
+        self._frozen: dict[int, int] = {}
+        graph.node.create_subscription(ActionChunk, "command/policy", self._on_chunk, qos.RECORD)
+
+    def _on_chunk(self, msg: ActionChunk) -> None:
+        self._frozen[msg.sequence] = msg.frozen
+
+    def check(self, ack: ChunkAck) -> None:
+        """The chunk began where the robot stood, unless a busy machine brought it after these rows were over."""
+        self._graph.until(lambda: ack.sequence in self._frozen)
+        assert ack.raw_jump < 1e-6 or ack.row > self._frozen[ack.sequence] - 1

@@ -35,15 +35,18 @@ class Quantile:
             )
         self._delays: deque[int] = deque([initial], maxlen=window)
         self._quantile = quantile
+        self._estimate = initial
 
     def observe(self, delay: int) -> None:
         if delay < 0:
             raise ValueError(f"a chunk cannot take effect before its observation: delay {delay} ticks")
         self._delays.append(delay)
+        # Here and not where it is asked for: a request waits for that.
+        self._estimate = max(1, int(np.quantile(self._delays, self._quantile, method="inverted_cdf")))
 
     @property
     def estimate(self) -> int:
-        return max(1, int(np.quantile(self._delays, self._quantile, method="inverted_cdf")))
+        return self._estimate
 
 
 class WindowMax(Quantile):

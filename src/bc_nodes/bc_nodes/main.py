@@ -10,6 +10,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from bc_core.errors import BcError
 from bc_nodes.lifecycle import BcLifecycleNode
@@ -50,7 +51,9 @@ def run_node(
         gc.collect()
         gc.freeze()  # modules and models stay: looking them through again and again would stop the node for a while
         while not stopping:
-            executor.spin_once(timeout_sec=0.1)  # a signal is seen within this time
+            # Not spin_once: after each callback it would look at every entity of the node, holding Python's lock, which
+            # the callback's own threads wait for. A signal is seen when the time is over.
+            executor.spin_until_future_complete(Future(), timeout_sec=0.1)
     except BcError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 2

@@ -1,5 +1,6 @@
 """policy_node and chunk_scheduler over a real ROS graph, with a robot that is a few lines long."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
 from rclpy.experimental import EventsExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
@@ -23,6 +25,7 @@ from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler, manifest_stamps
+from bc_core.mask import Mask
 from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import PolicyConfig
@@ -211,6 +214,23 @@ def test_chunks_are_chained_exactly(graph: Graph) -> None:
         tick_ns = manifest.tick * 50_000_000
         assert tick_ns - 100_000_000 <= to_ns(manifest.stamps[0]) <= tick_ns
     assert robot.status[-1].delay_measured >= 1
+
+
+def test_the_policy_is_warm_before_the_first_request(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mask that it supports, in the thread that will infer: no chunk pays for caches and kernels."""
+    ran: list[tuple[Mask, str]] = []
+    infer = ChunkPolicy.infer
+
+    def spy(policy: ChunkPolicy, *args: Any, **options: Any) -> Any:
+        ran.append((args[4], threading.current_thread().name))
+        return infer(policy, *args, **options)
+
+    monkeypatch.setattr(ChunkPolicy, "infer", spy)
+    node = graph.nodes[0]
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert {mask for mask, _ in ran} == {Mask.FREE, Mask.HARD, Mask.SOFT, Mask.LINEAR, Mask.COHERENT}
+    assert all(thread.startswith("inference") for _, thread in ran)
+    assert len(ran) >= 3 * len({mask for mask, _ in ran})
 
 
 def test_the_frame_that_the_policy_saw_is_rebuilt_from_its_manifest_to_the_bit(
