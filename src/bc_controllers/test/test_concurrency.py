@@ -19,30 +19,56 @@ from bc_msgs.msg import ChunkAck
 Array = npt.NDArray[np.float64]
 
 
-def allocation_test() -> Path:
+def program(name: str) -> str:
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
-        path = Path(prefix) / "lib" / "bc_controllers" / "allocation_test"
+        path = Path(prefix) / "lib" / "bc_controllers" / name
         if path.is_file():
-            return path
-    raise FileNotFoundError("allocation_test: build bc_controllers with BUILD_TESTING, and source the workspace")
+            return str(path)
+    raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
+
+
+def run(*command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A program with its output; `environment` comes on top of this process's."""
+    return subprocess.run(
+        command, capture_output=True, text=True, check=check, timeout=120, env={**os.environ, **environment}
+    )
 
 
 def test_the_control_loop_never_touches_the_heap(robot: Robot) -> None:
     """A program that counts every heap call runs update() through all modes, rungs of the ladder and refusals."""
-    run = subprocess.run(
-        [str(allocation_test()), str(robot.urdf)], capture_output=True, text=True, check=True, timeout=60
-    )
-    report = json.loads(run.stdout)
-    assert (report["modes"], report["rungs"], report["reasons"]) == (5, 4, 12)
-    assert report["periods"] > 8000
-    assert report["heap_calls"] == 0
+    reports = [json.loads(line) for line in run(program("allocation_test"), str(robot.urdf)).stdout.splitlines()]
+    assert len({(report["output"], report["pose"]) for report in reports}) == 6
+    for report in reports:
+        assert (report["modes"], report["rungs"], report["reasons"]) == (5, 4, 12)
+        assert report["periods"] > 8000
+        assert report["heap_calls"] == 0
 
 
 def test_the_counter_of_that_program_counts(robot: Robot) -> None:
     """One allocation a period, made on purpose, is found: otherwise the test above would prove nothing."""
-    command = [str(allocation_test()), str(robot.urdf), "--allocate"]
-    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
-    assert report["heap_calls"] >= report["periods"]
+    output = run(program("allocation_test"), str(robot.urdf), "--allocate").stdout
+    for report in map(json.loads, output.splitlines()):
+        assert report["heap_calls"] >= report["periods"]
+
+
+def test_address_and_undefined_behaviour_sanitizers_find_nothing(robot: Robot) -> None:
+    """Every output through all modes, refusals and live settings, and a fork of it."""
+    done = run(program("memory_test"), str(robot.urdf), check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["periods"] > 6 * 8000
+
+
+def test_thread_sanitizer_finds_nothing_in_the_hand_over() -> None:
+    """Chunks, requests, settings and state, from five threads at once."""
+    done = run(program("hand_over_test"), check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["periods"] > 0 and report["answers"] > 0
+
+
+def test_thread_sanitizer_finds_a_race_made_on_purpose() -> None:
+    done = run(program("hand_over_test"), "--race", check=False)
+    assert done.returncode != 0 and "data race" in done.stderr
 
 
 @pytest.mark.parametrize("source", ["policy", "human", "planner"])
