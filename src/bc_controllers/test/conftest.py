@@ -1,6 +1,7 @@
 """Shared by the tests of bc_controllers: a two-joint arbiter, the Panda, and chunks in their layouts."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from bc_controllers import Arbiter, Controller, ControllerConfig, Robot, load_robot
 from bc_core.chunks import ActionChunk, ActionGroup, Space
+
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
 
 Array = npt.NDArray[np.float64]
 ROBOT_FILE = Path(__file__).parents[3] / "config" / "robots" / "panda.yaml"

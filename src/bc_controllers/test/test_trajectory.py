@@ -1,4 +1,4 @@
-"""Trajectories of motion planners, tested in C++: test/trajectory_test.cpp."""
+"""Trajectories of motion planners, tested in C++: test/native/trajectory_test.cpp."""
 
 import subprocess
 from collections.abc import Callable
