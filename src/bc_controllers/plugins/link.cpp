@@ -63,6 +63,10 @@ void Link::subscribe(rclcpp_lifecycle::LifecycleNode& node) {
           if (const auto link = weak.lock()) link->take(source, *message);
         }));
   }
+  commands_.push_back(node.create_subscription<geometry_msgs::msg::WrenchStamped>(
+      "~/wrench", command(), [weak](geometry_msgs::msg::WrenchStamped::ConstSharedPtr message) {
+        if (const auto link = weak.lock()) link->apply(*message);
+      }));
   service_ = node.create_service<ChangeMode>(
       "~/change_mode", [weak](std::shared_ptr<rmw_request_id_t> header, std::shared_ptr<ChangeMode::Request> request) {
         if (const auto link = weak.lock()) link->change_mode(std::move(header), std::move(request));
@@ -79,6 +83,21 @@ void Link::take(bc::Source source, const bc_msgs::msg::ActionChunk& message) {
     return;
   }
   loop_->controller.port().submit(source, to_wire(message));
+}
+
+// Dropped by the loop when it is not renewed.
+void Link::apply(const geometry_msgs::msg::WrenchStamped& message) {
+  const std::string& frame = loop_->controller.config().base_frame;
+  try {
+    if (message.header.frame_id != frame) {
+      throw bc::ConfigError("it is given in '" + message.header.frame_id + "': give it in '" + frame + "'");
+    }
+    const auto& force = message.wrench.force;
+    const auto& torque = message.wrench.torque;
+    loop_->controller.settings().set_wrench({force.x, force.y, force.z, torque.x, torque.y, torque.z});
+  } catch (const bc::ConfigError& error) {
+    RCLCPP_WARN_THROTTLE(logger_, *clock_, kDropWarning, "wrench refused: %s", error.what());
+  }
 }
 
 void Link::request(std::uint8_t request, std::string_view reason, Answer answer) {

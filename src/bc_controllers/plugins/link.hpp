@@ -3,6 +3,7 @@
 
 #include <bc_msgs/srv/change_mode.hpp>
 #include <functional>
+#include <geometry_msgs/msg/wrench_stamped.hpp>
 #include <map>
 #include <memory>
 #include <rclcpp/rclcpp.hpp>
@@ -38,6 +39,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Link(rclcpp_lifecycle::LifecycleNode& node, std::shared_ptr<Loop> loop, double state_rate);
   void subscribe(rclcpp_lifecycle::LifecycleNode& node);
   void take(bc::Source source, const bc_msgs::msg::ActionChunk& message);
+  void apply(const geometry_msgs::msg::WrenchStamped& message);
   void change_mode(std::shared_ptr<rmw_request_id_t> header, std::shared_ptr<ChangeMode::Request> request);
   void pump();
 

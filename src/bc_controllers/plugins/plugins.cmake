@@ -1,6 +1,6 @@
 # ros2_control plugins: shells around the library. Built where ros2_control is found.
-set(PLUGIN_DEPENDENCIES bc_msgs control_msgs controller_interface generate_parameter_library hardware_interface
-  pluginlib rclcpp rclcpp_action rclcpp_lifecycle)
+set(PLUGIN_DEPENDENCIES bc_msgs control_msgs controller_interface generate_parameter_library geometry_msgs
+  hardware_interface pluginlib rclcpp rclcpp_action rclcpp_lifecycle)
 foreach(dependency IN LISTS PLUGIN_DEPENDENCIES)
   find_package(${dependency} REQUIRED)
 endforeach()
@@ -19,7 +19,8 @@ add_library(${PROJECT_NAME}_plugins SHARED
 target_link_libraries(${PROJECT_NAME}_plugins PRIVATE ${PROJECT_NAME} chunk_controller_parameters
   controller_interface::controller_interface hardware_interface::hardware_interface pinocchio::pinocchio_default
   pinocchio::pinocchio_parsers pluginlib::pluginlib rclcpp::rclcpp rclcpp_action::rclcpp_action
-  rclcpp_lifecycle::rclcpp_lifecycle ${bc_msgs_TARGETS} ${control_msgs_TARGETS})
+  rclcpp_lifecycle::rclcpp_lifecycle ${bc_msgs_TARGETS} ${control_msgs_TARGETS}
+  ${geometry_msgs_TARGETS})
 set_target_properties(${PROJECT_NAME}_plugins PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON INSTALL_RPATH "$ORIGIN")
 install(TARGETS ${PROJECT_NAME}_plugins LIBRARY DESTINATION lib)
 pluginlib_export_plugin_description_file(controller_interface plugins/controllers.xml)
