@@ -33,13 +33,13 @@ PATIENCE = 20.0  # [s] before something counts as not happening
 
 
 def policy(seed: int, horizon: int = HORIZON) -> ChunkPolicy:
-    """It sees the arm, and has learnt nothing: what it does depends on its weights."""
+    """It sees the arm, and has learnt nothing but to go to another place than one of another seed."""
     torch.manual_seed(seed)
     contract = Contract.load(CONTRACT)
     config = PolicyConfig(("arm",), (), 1, horizon, Encoding.ABSOLUTE, 0.1, 16, 1, 0.0, FlowConfig(flow_steps=2))
     encoder, features, _, _ = input_layout(contract, config)
     size = features({"arm": np.zeros((1, 7))}).size
-    actions = Normaliser(np.zeros((horizon, encoder.width)), np.ones((horizon, encoder.width)))
+    actions = Normaliser(np.full((horizon, encoder.width), 0.2 * seed), np.ones((horizon, encoder.width)))
     return ChunkPolicy(contract, config, Normaliser(np.zeros(size), np.ones(size)), actions)
 
 
