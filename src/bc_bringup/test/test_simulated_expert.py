@@ -1,5 +1,6 @@
 """An expert that is asked: its answers solve the task, they are kept beside the bag, and a bag gives them again."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from bc_bringup.cli import main
 from bc_bringup.commands.common import Setup
 from bc_bringup.dagger.plan import Asking, Plan, Round
 from bc_bringup.dagger.simulated import Simulated
@@ -18,7 +20,7 @@ from bc_controllers import load_robot
 from bc_core.bags import read_info
 from bc_core.checkpoint import load_policy
 from bc_core.contract import Contract
-from bc_core.dagger.asked import AskedLabels, read_labels
+from bc_core.dagger.asked import LABELS_FILE, AskedLabels, read_labels
 from bc_core.dagger.mixture import Beta, RowBudget
 from bc_core.dataset import read_episode
 from bc_core.policies.chunk_policy import ChunkPolicy
@@ -120,6 +122,20 @@ def test_the_budget_ends_the_asking_and_the_student_drives_on(untaught: tuple[Pa
     source = read_episode(bag, world.contract, ("arm",), 1).source
     assert "human" not in source and (source == "policy").sum() > 60
     assert ticks_of(bag, world.contract, 1, ("human",)) == []
+
+
+def test_bags_are_labelled_from_the_command_line_once(
+    untaught: tuple[Path, AskedLabels], world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = Path(shutil.copytree(untaught[0], tmp_path / "episode_000000"))
+    (bag / LABELS_FILE).unlink()
+    command = ["label", str(tmp_path), "--every", "30", "--horizon", "6", "--rows", "15"]
+    for said in ("2 labels of 6 rows beside 1 of 1 bags", "0 labels of 6 rows beside 0 of 1 bags\n1 bags had labels"):
+        assert main(command) == 0
+        assert said in capsys.readouterr().out
+    labels = read_labels(bag, world.contract)
+    assert labels is not None and labels.rows.shape == (2, 6, 8) and np.diff(labels.ticks).tolist() == [30]
+    assert labels.provenance["restored"] and labels.provenance["sources"] == ["policy"]
 
 
 def test_labels_of_a_failed_episode_are_what_is_trained_on(untaught: tuple[Path, AskedLabels], world: World) -> None:

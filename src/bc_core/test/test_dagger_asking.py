@@ -61,8 +61,10 @@ def test_help_that_does_not_come_is_a_hold_that_lasts_until_somebody_decides() -
     asks.on_disagreement(1.2, 1 * S)
     assert asks.state is Help.ASKED and "1.20 (limit 1.00)" in asks.message
     asks.on_disagreement(1.5, 2 * S)  # asked once, and waited for from then on
-    assert not asks.gives_up(3 * S - 1) and asks.gives_up(3 * S) and not asks.gives_up(4 * S)
+    assert not asks.must_hold(3 * S - 1) and asks.must_hold(3 * S)
+    assert asks.must_hold(4 * S)  # the controller may not have heard
     asks.on_mode(policy=False, hold=True)
+    assert not asks.must_hold(5 * S)
     assert asks.state is Help.HOLDING and asks.message.startswith("holds")
     asks.on_mode(policy=True, hold=False)  # resumed: somebody has looked
     assert asks.state is Help.NONE
@@ -73,7 +75,7 @@ def test_help_that_comes_ends_the_request(hold: bool) -> None:
     asks = desk()
     asks.on_disagreement(1.2, 0)
     asks.on_mode(policy=False, hold=hold)
-    assert asks.state is Help.NONE and not asks.gives_up(10 * S)
+    assert asks.state is Help.NONE and not asks.must_hold(10 * S)
     asks.on_disagreement(9.0, 11 * S)  # of a chunk that nobody follows any more
     assert asks.state is Help.NONE
 
@@ -84,7 +86,7 @@ def test_members_who_agree_again_withdraw_the_request() -> None:
         asks.on_disagreement(value, time * S // 10)
         assert asks.state is Help.ASKED
     asks.on_disagreement(0.5, S)
-    assert asks.state is Help.NONE and not asks.gives_up(10 * S)
+    assert asks.state is Help.NONE and not asks.must_hold(10 * S)
 
 
 def test_an_interval_over_runs_is_students() -> None:

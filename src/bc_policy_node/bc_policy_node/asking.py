@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.task import Future
 
 from bc_core.chunks import Array
 from bc_core.dagger.ensemble import Ensemble, load_ensemble
@@ -40,6 +41,8 @@ class Asking:
         self._desk, self._threshold = HelpDesk(config), config.threshold
         self._told = Help.NONE
         self.measured = 0  # frames that all members were asked about
+        self._failure = ""  # of a member, when they were last asked
+        self._holding: Future | None = None  # the controller's answer
         self._measured: list[float] = []  # left by the thread that infers, for the node's
         self._publisher = node.create_publisher(HelpRequest, "policy/help", qos.LATCHED)
         self._controller = node.create_client(ChangeMode, "controller/change_mode")
@@ -49,7 +52,7 @@ class Asking:
     @property
     def message(self) -> str:
         """For people; empty while there is nothing to say."""
-        return self._desk.message
+        return self._failure or self._desk.message
 
     @property
     def can_hold(self) -> bool:
@@ -64,11 +67,18 @@ class Asking:
     def measure(self, chunk: Array, frame: Frame, infer: Infer, wanted: Callable[[], bool]) -> None:
         """What the others would do. Given up as soon as it is not `wanted`: a chunk that is asked for comes first."""
         chunks = [chunk]
-        for other in self.ensemble.others:
-            if not wanted():
-                return
-            chunks.append(infer(other))
-        self._measured.append(self.ensemble.disagreement(chunks, frame))
+        try:
+            for other in self.ensemble.others:
+                if not wanted():
+                    return
+                chunks.append(infer(other))
+            self._measured.append(self.ensemble.disagreement(chunks, frame))
+        except Exception as error:  # whatever a member raises: it must be known that the robot does not ask
+            self._failure = f"a member of the ensemble failed, help is not asked for: {error!r}"
+            self._node.get_logger().error(self._failure)
+            self._changed()
+            return
+        self._failure = ""
         self._woken.trigger()
 
     def on_mode(self, mode: ControlMode) -> None:
@@ -83,14 +93,24 @@ class Asking:
         self._tell()
 
     def _look(self) -> None:
-        if self._desk.gives_up(self._now_ns()):
-            request = ChangeMode.Request(request=ChangeMode.Request.HOLD, reason="asked for help and nobody came")
-            self._controller.call_async(request).add_done_callback(lambda future: self._held(future.result()))
+        if self._desk.must_hold(self._now_ns()):
+            self._hold()
         self._tell()
+
+    def _hold(self) -> None:
+        """Ask the controller, again and again until it is in another mode than POLICY."""
+        if not self.can_hold:
+            text = "nobody came to help and the robot does not hold: nobody serves controller/change_mode"
+            self._node.get_logger().error(text, throttle_duration_sec=1.0)
+        elif self._holding is None or self._holding.done():
+            request = ChangeMode.Request(request=ChangeMode.Request.HOLD, reason="asked for help and nobody came")
+            self._holding = self._controller.call_async(request)
+            self._holding.add_done_callback(lambda future: self._held(future.result()))
 
     def _held(self, response: Any) -> None:
         if not response.success:
-            self._node.get_logger().error(f"the controller does not hold: {response.message}")
+            text = f"the controller does not hold: {response.message}"
+            self._node.get_logger().error(text, throttle_duration_sec=1.0)
 
     def _tell(self) -> None:
         """Every change, to those who can help."""

@@ -33,13 +33,13 @@ PATIENCE = 20.0  # [s] before something counts as not happening
 
 
 def policy(seed: int, horizon: int = HORIZON) -> ChunkPolicy:
-    """It sees the arm, and has learnt nothing: what it does depends on its weights."""
+    """It sees the arm, and has learnt nothing but to go to another place than one of another seed."""
     torch.manual_seed(seed)
     contract = Contract.load(CONTRACT)
     config = PolicyConfig(("arm",), (), 1, horizon, Encoding.ABSOLUTE, 0.1, 16, 1, 0.0, FlowConfig(flow_steps=2))
     encoder, features, _, _ = input_layout(contract, config)
     size = features({"arm": np.zeros((1, 7))}).size
-    actions = Normaliser(np.zeros((horizon, encoder.width)), np.ones((horizon, encoder.width)))
+    actions = Normaliser(np.full((horizon, encoder.width), 0.2 * seed), np.ones((horizon, encoder.width)))
     return ChunkPolicy(contract, config, Normaliser(np.zeros(size), np.ones(size)), actions)
 
 
@@ -127,7 +127,22 @@ def test_help_is_asked_for_and_without_an_answer_the_robot_holds(graph: Callable
     here.mode(ControlMode.HUMAN)
     here.until(lambda: len(here.world.heard) == 3)
     assert [msg.state for msg in here.world.heard] == [HelpRequest.ASKED, HelpRequest.HOLDING, HelpRequest.NONE]
-    assert len(here.world.asked) == 1 and here.asking.message == ""
+    assert here.asking.message == ""
+
+
+def test_a_member_that_fails_is_said_and_the_policy_goes_on(graph: Callable[[float], Graph]) -> None:
+    here = graph(0.05)
+    here.mode(ControlMode.POLICY)
+
+    def fails(member: ChunkPolicy) -> np.ndarray:
+        raise FloatingPointError("not finite")
+
+    frame = Frame(0, {"arm": np.full((1, 7), 0.3)}, {})
+    here.asking.measure(np.zeros((HORIZON, 8)), frame, fails, lambda: True)
+    assert "help is not asked for: FloatingPointError" in here.told[-1]
+    here.measure()
+    here.until(lambda: bool(here.world.heard))
+    assert here.asking.message.startswith("asks for help")
 
 
 def test_members_that_agree_enough_do_not_ask_and_a_waiting_request_comes_first(

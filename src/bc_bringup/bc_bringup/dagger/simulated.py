@@ -1,6 +1,5 @@
 """The expert that is asked: DAgger of Ross et al. in virtual time, with the simulation forked wherever it is asked."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,10 +100,8 @@ class Simulated:
             if missing:
                 torch.set_num_threads(1)
                 practice = Practice(self.world, load_policy(checkpoint), teacher)
-                begun = time.monotonic()
                 for played in practice.play(directory, missing, metadata):
-                    progress.add(played.seed, played.outcome, played.reason, time.monotonic() - begun)
-                    begun = time.monotonic()
+                    progress.add(*played)
         return [record for record in records.finished(directory) if record.seed in chosen]
 
 

@@ -97,7 +97,7 @@ class Teacher:
 
 
 class Played(NamedTuple):
-    """An episode that is over, with its bag and labels on disk. outcome: "success" or "failure"."""
+    """An episode that is over, with its bag and labels on disk. outcome: "success" or "failure"; seconds: simulated."""
 
     seed: int
     outcome: str

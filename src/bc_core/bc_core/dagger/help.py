@@ -76,14 +76,12 @@ class HelpDesk:
             if self._calm >= self._config.calm:
                 self._asked_ns, self.state = None, Help.NONE
 
-    def gives_up(self, now_ns: int) -> bool:
-        """Has nobody come in time? True once: the caller has the controller hold."""
-        if self.state is not Help.ASKED or self._asked_ns is None:
-            return False
-        if now_ns - self._asked_ns < self._config.patience * NANOSECONDS:
-            return False
-        self.state = Help.HOLDING
-        return True
+    def must_hold(self, now_ns: int) -> bool:
+        """Has nobody come in time? True until the policy drives no more: the caller asks the controller to hold."""
+        waited = 0 if self._asked_ns is None else now_ns - self._asked_ns
+        if self.state is Help.ASKED and waited >= self._config.patience * NANOSECONDS:
+            self.state = Help.HOLDING
+        return self._policy and self.state is Help.HOLDING
 
     @property
     def message(self) -> str:
