@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.policies import cells, report, verdict
 from benchmarks.policies.execution import latencies, run_cells
 from benchmarks.policies.learning import Budget
+from benchmarks.policies.plan import planned
 from benchmarks.provenance import provenance
 from benchmarks.rtc.cells import Results
 
@@ -27,7 +28,7 @@ def main() -> int:
     console = Console(stderr=True)
     budget, folder = BUDGETS[arguments.level], Path(arguments.out)
     results = Results(folder / "policies", repr(budget), lambda _: cells.sources())
-    every = cells.cells(arguments.level)
+    every = planned(arguments.level)
     wanted = list(dict.fromkeys(cell for part in arguments.only.split(",") for cell in every if part in cell.name))
     missing = [] if arguments.report else [cell for cell in wanted if results.get(cell) is None]
     console.print(f"{len(wanted)} cells, {len(missing)} of them to run")
