@@ -84,7 +84,7 @@ def train(
     if state is None and fabric.is_global_zero:
         _clear(run_folder)
     read_seconds = time.monotonic() - begun
-    with progress_bar("training", settings.training.steps) as update:
+    with progress_bar("training", settings.training.steps, state.step if state else 0) as update:
         run = Run(
             folder=run_folder,
             identity=identity,
