@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
     parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
-    parser.add_argument("--latency", action="store_true", help="measure inference; on a quiet machine")
+    parser.add_argument("--latency", action="store_true", help="measure inference too")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
     parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
