@@ -64,7 +64,7 @@ bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)
 
 bench-policies: setup
-	@$(ENV); exec python -m benchmarks.policies --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
+	@$(ENV); exec python -m benchmarks.policies --latency --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
 
 fuzz: setup
 	@$(ENV); export BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000); python -m pytest -q src/bc_core/test/bags/test_repair.py; \

@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.policies import cells, report, verdict
 from benchmarks.policies.execution import latencies, run_cells
 from benchmarks.policies.learning import Budget
+from benchmarks.policies.plan import planned
 from benchmarks.provenance import provenance
 from benchmarks.rtc.cells import Results
 
@@ -27,7 +28,8 @@ def main() -> int:
     console = Console(stderr=True)
     budget, folder = BUDGETS[arguments.level], Path(arguments.out)
     results = Results(folder / "policies", repr(budget), lambda _: cells.sources())
-    wanted = [cell for cell in cells.cells(arguments.level) if arguments.only in cell.name]
+    every = planned(arguments.level)
+    wanted = list(dict.fromkeys(cell for part in arguments.only.split(",") for cell in every if part in cell.name))
     missing = [] if arguments.report else [cell for cell in wanted if results.get(cell) is None]
     console.print(f"{len(wanted)} cells, {len(missing)} of them to run")
     try:
@@ -37,7 +39,7 @@ def main() -> int:
         return 130
     rows = [row for cell in wanted if (row := results.get(cell)) is not None]
     timing = folder / "policies" / f"latency_{arguments.level}.json"
-    if arguments.latency or (not timing.exists() and not arguments.report):
+    if arguments.latency:
         timing.write_text(json.dumps({**provenance("--latency"), "seconds": latencies(budget)}), encoding="utf-8")
     document = {
         **provenance(f"make bench-policies{'' if arguments.level == 'gate' else f' {arguments.level.upper()}=1'}"),
@@ -61,9 +63,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.policies", description=__doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
-    parser.add_argument("--only", default="", help="run and show only cells with this in their name, as fork_")
+    parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
-    parser.add_argument("--latency", action="store_true", help="measure inference again; on a quiet machine")
+    parser.add_argument("--latency", action="store_true", help="measure inference too")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
     parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")

@@ -44,9 +44,10 @@ def _worker() -> None:
 
 
 def latencies(budget: Budget) -> dict[str, float]:
-    """Median seconds of one chunk for one observation by head, one thread; untrained weights, which take as long.
+    """Median CPU seconds of one chunk for one observation by head, one thread; untrained weights, which take as long.
 
-    All but FAST, whose chunks are as long as the tokens that training found. Worth something on a quiet machine only.
+    CPU time, which other work on the machine disturbs less than the clock on the wall; on an idle core both are the
+    same. All but FAST, whose chunks are as long as the tokens that training found.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -60,10 +61,10 @@ def latencies(budget: Budget) -> dict[str, float]:
         generator, observation = torch.Generator().manual_seed(0), torch.zeros(1, task.observation_width)
         seconds = []
         for _ in range(WARM_UP + MEASURED):
-            begun = time.perf_counter()
+            begun = time.process_time()
             with torch.no_grad():
                 network.head.sample(network.encode(observation, {}), generator)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.process_time() - begun)
         found[name] = statistics.median(seconds[WARM_UP:])
     torch.set_num_threads(before)
     return found

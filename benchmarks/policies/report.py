@@ -82,7 +82,8 @@ def _best(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def _long(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Policies for Push-T that were trained for longer than the others."""
-    return [{**row, "title": ARMS[row["arm"]].title} for row in rows if row["patience"] > 1.0]
+    long = [row for row in rows if row["patience"] > 1.0 and row["task"] == "pusht"]
+    return [{**row, "title": ARMS[row["arm"]].title} for row in long]
 
 
 def _success(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -107,12 +108,18 @@ def _success(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 def _claims(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Success over the length of chunks, and over the share of bad demonstrations."""
     with plot(10.5, 3.3, 1, 2) as (figure, (lengths, bad)):
-        found = [row for length in LENGTHS for row in find(rows, "catch", "flow", horizon=length)]
-        _band(lengths, [row["horizon"] for row in found], found, COLOURS["flow"], ARMS["flow"].title)
+        for task, colour in (("catch", COLOURS["flow"]), ("fork", COLOURS["mixture"])):
+            found = [row for length in LENGTHS for row in find(rows, task, "flow", horizon=length)]
+            if found:
+                _band(lengths, [row["horizon"] for row in found], found, colour, task)
+        lengths.legend(fontsize=8)
         lengths.set_xscale("log", base=2)
         lengths.set_xticks(LENGTHS, [str(length) for length in LENGTHS])
         lengths.set(
-            title="catch, by length of chunks", xlabel="rows, all executed", ylabel="success", ylim=(-0.03, 1.03)
+            title="flow matching, by length of chunks",
+            xlabel="rows, all executed",
+            ylabel="success",
+            ylim=(-0.03, 1.03),
         )
         for arm, colour in COLOURS.items():
             found = [row for share in SHARES for row in find(rows, "fork_left", arm, careless=share)]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bc_core.report.statistics import PairedDifference, paired_difference
-from benchmarks.policies.cells import HISTORIES, LENGTHS, SHARES
+from benchmarks.policies.cells import CHUNKS, HISTORIES, LENGTHS, SHARES
+from benchmarks.policies.plan import PATIENT
 
 Row = Mapping[str, Any]
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
@@ -12,8 +13,10 @@ GENERATIVE = ("chain", "mixture", "lstm_gmm", "vqbet", "diffusion", "diffusion_t
 
 
 def find(rows: Sequence[Row], task: str, arm: str, **others: Any) -> list[Row]:
-    """The rows of a task and head, of all seeds, with the usual history, experts and patience unless told."""
-    wanted = {"task": task, "arm": arm, "history": 1, "careless": 0.0, "patience": 1.0, **others}
+    """The rows of a task and head, of all seeds, with the usual chunks, history, experts and patience unless told."""
+    horizon = CHUNKS[task.split("_")[0]][0]
+    usual = {"horizon": horizon, "history": 1, "careless": 0.0, "patience": 1.0}
+    wanted = {"task": task, "arm": arm, **usual, **others}
     return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
 
 
@@ -49,8 +52,8 @@ def claims(rows: Sequence[Row]) -> list[dict[str, str]]:
     """The lecture's claims: text, verdict and figures. Open: cells are missing, or the interval holds 0."""
     return [
         _averaging(rows),
-        _bins(rows),
-        _lengths(rows),
+        *[_bins(rows, patience) for patience in (1.0, PATIENT)],
+        *[_lengths(rows, task) for task in ("catch", "fork")],
         _styles(rows),
         *_bad(rows),
         _history(rows),
@@ -82,17 +85,21 @@ def _averaging(rows: Sequence[Row]) -> dict[str, str]:
     return _claim(text, CONFIRMED if l2 < 0.5 and result.low > 0.0 else _judged(result), figures + _told(result))
 
 
-def _bins(rows: Sequence[Row]) -> dict[str, str]:
+def _bins(rows: Sequence[Row], patience: float) -> dict[str, str]:
     text = "Independent bins break what belongs together, autoregressive ones do not"
-    result = difference(find(rows, "fork", "chain"), find(rows, "fork", "bins"))
+    if patience > 1.0:
+        text += f" ({patience:g} times the steps)"
+    chain, bins = (find(rows, "fork", arm, patience=patience) for arm in ("chain", "bins"))
+    result = difference(chain, bins)
     if result is None:
         return _claim(text, OPEN, "cells are missing")
-    return _claim(text, _judged(result), f"at the fork, autoregressive less independent: {_told(result)}")
+    figures = f"at the fork, autoregressive {rate(chain) or 0.0:.0%}, less independent {_told(result)}"
+    return _claim(text, _judged(result), figures)
 
 
-def _lengths(rows: Sequence[Row]) -> dict[str, str]:
-    text = "Longer chunks help at first and hurt when they are too long"
-    found = {rows_: find(rows, "catch", "flow", horizon=rows_) for rows_ in LENGTHS}
+def _lengths(rows: Sequence[Row], task: str) -> dict[str, str]:
+    text = f"Longer chunks help at first and hurt when they are too long ({task})"
+    found = {length: find(rows, task, "flow", horizon=length) for length in LENGTHS}
     if not all(found.values()):
         return _claim(text, OPEN, "cells are missing")
     shares = {length: rate(each) or 0.0 for length, each in found.items()}
@@ -102,7 +109,8 @@ def _lengths(rows: Sequence[Row]) -> dict[str, str]:
     both = best not in (LENGTHS[0], LENGTHS[-1]) and rise.low > 0.0 and fall.low > 0.0
     figures = ", ".join(f"H = {length}: {share:.0%}" for length, share in shares.items())
     figures += f"; best (H = {best}) less H = 1 {_told(rise)}, less H = {LENGTHS[-1]} {_told(fall)}"
-    return _claim(text, CONFIRMED if both else REFUTED, figures)
+    half = "the fall only" if fall.low > 0.0 else "the rise only" if rise.low > 0.0 else REFUTED
+    return _claim(text, CONFIRMED if both else half, figures)
 
 
 def _styles(rows: Sequence[Row]) -> dict[str, str]:

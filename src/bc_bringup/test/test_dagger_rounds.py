@@ -71,7 +71,7 @@ class World:
         return [record for record in records.finished(asked.directory) if record.seed in asked.seeds]
 
     def train(
-        self, bags: list[Path], contract: str, config: dict[str, Any], out: Path, start: Path | None = None
+        self, bags: list[Path], contract: str, config: dict[str, Any], out: Path, start: Path | None = None, **_: Any
     ) -> dict[str, Any]:
         self.trained.append((len(bags), config, start))
         out.mkdir(parents=True, exist_ok=True)

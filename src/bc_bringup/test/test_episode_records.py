@@ -53,7 +53,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Training that only notes on which episodes it was called."""
     calls: list[list[str]] = []
 
-    def train(bags: list[Path], contract: str, config: dict[str, Any], out: Path, start: Path | None) -> dict[str, Any]:
+    def train(bags: list[Path], contract: str, config: dict[str, Any], out: Path, *_: Any, **__: Any) -> dict[str, Any]:
         out.mkdir(exist_ok=True)
         (out / rollout.WEIGHTS).write_text(str(len(calls)))
         calls.append([path.name for path in bags])

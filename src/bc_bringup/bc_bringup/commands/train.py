@@ -117,7 +117,7 @@ def train_once(
             return dict(before.get("summary", {}))
     if stale is not None:
         set_aside(stale)
-    summary = train(bags, contract_name, config, checkpoint, start)
+    summary = train(bags, contract_name, config, checkpoint, start, resume=None)
     kept = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
     written = {**inputs, "checkpoint": records.fingerprint(weights), "summary": kept}
     note.write_text(json.dumps(written, indent=1))

@@ -15,11 +15,12 @@ LINE_EVERY = 15.0
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Shows a task; yields a function to call with the number of finished items and a note."""
+def progress_bar(title: str, total: int, before: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """Shows a task; yields a function to call with the number of finished items and a note. before: of these were
+    finished earlier, and say nothing about the time that is left."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(title, total)
+        yield _Lines(title, total, before)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -31,7 +32,7 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(title, total=total, note="")
+        task = progress.add_task(title, total=total, completed=before, note="")
         yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
@@ -44,8 +45,8 @@ def track(title: str, items: Sequence[T]) -> Iterator[T]:
 
 
 class _Lines:
-    def __init__(self, title: str, total: int) -> None:
-        self._title, self._total = title, total
+    def __init__(self, title: str, total: int, before: int) -> None:
+        self._title, self._total, self._before = title, total, before
         self._start = self._last = time.monotonic()
 
     def __call__(self, done: int, note: str) -> None:
@@ -53,5 +54,5 @@ class _Lines:
         if now - self._last < LINE_EVERY and done < self._total:
             return
         self._last = now
-        left = (now - self._start) / max(done, 1) * (self._total - done)
+        left = (now - self._start) / max(done - self._before, 1) * (self._total - done)
         print(f"{self._title}: {done}/{self._total}, {left:.0f} s left {note}".rstrip(), file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ from bc_core.training.data import fingerprint, frames_of, new_policy, read_episo
 from bc_core.training.hardware import Hardware
 from bc_core.training.optimise import Judge, Run, evaluate, optimise
 from bc_core.training.progress import progress_bar, track
-from bc_core.training.state import STATE_FILE, Identity, load_state
+from bc_core.training.state import STATE_FILE, Identity, TrainingState, load_state
 
 RUN_SUFFIX = ".run"
 """Of the folder beside a checkpoint that holds TensorBoard's files, and the state of a run that is not finished."""
@@ -48,7 +48,7 @@ def train(
     out_dir: Path | str,
     start: Path | str | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
-    resume: bool = False,
+    resume: bool | None = False,
     rollouts: Rollouts | None = None,
     page: bool = True,
 ) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def train(
     bags: episode directories, or directories that hold them. config: a TrainConfig, or its document (flow.yaml).
     start: checkpoint to go on from, with its normalisation (BcError if its policy is another); None: from scratch.
     resume: go on with the run that was interrupted on its way to out_dir (BcError if there is none, or of other
-    settings or frames). page: False: no page, whose plots take seconds.
-    Returns the summary that the checkpoint also holds: episodes, skipped_episodes, frames,
+    settings or frames); None: if there is one that fits; False: it is set aside. page: False: no page, whose plots take
+    seconds. Returns the summary that the checkpoint also holds: episodes, skipped_episodes, frames,
     refused_frames, missing_chunks, lost_messages, steps, train_loss, validation_loss (None without validation
     episodes), rollout_scores, trained_on (fingerprints of episodes), parameters, read_seconds, train_seconds; in the
     processes of further devices nothing. BcError where there is nothing to train on, or bag and contract disagree.
@@ -77,14 +77,14 @@ def train(
     data = training_set(seen, policy, settings.data)
     validation = training_set(held_out, policy, settings.data) if held_out else None
     identity = Identity.of(settings, data)
-    state = load_state(run_folder, identity) if resume else None
+    state = _unfinished(run_folder, identity, resume)
     if start is None and state is None:
         generator = torch.Generator().manual_seed(settings.training.seed)
         policy.network.head.prepare(data.actions, data.valid, generator)
     if state is None and fabric.is_global_zero:
-        shutil.rmtree(run_folder, ignore_errors=True)
+        _clear(run_folder)
     read_seconds = time.monotonic() - begun
-    with progress_bar("training", settings.training.steps) as update:
+    with progress_bar("training", settings.training.steps, state.step if state else 0) as update:
         run = Run(
             folder=run_folder,
             identity=identity,
@@ -115,6 +115,29 @@ def train(
     save_policy(policy, out, summary, shown)
     (run_folder / STATE_FILE).unlink(missing_ok=True)
     return summary
+
+
+def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
+    """The state to go on from; None: begin anew."""
+    if resume is None:
+        try:
+            return load_state(folder, identity) if (folder / STATE_FILE).is_file() else None
+        except BcError as error:
+            print(f"begun anew: {error}")
+            return None
+    return load_state(folder, identity) if resume else None
+
+
+def _clear(folder: Path) -> None:
+    """Make room for a new run: what was finished goes, what was not is set aside."""
+    if not (folder / STATE_FILE).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.before-{number}")).exists():
+        number += 1
+    folder.rename(target)
+    print(f"an unfinished training is now in {target}; --resume would have gone on with it")
 
 
 def _scored(policy: ChunkPolicy, rollouts: Rollouts) -> Callable[[PolicyNetwork, int], float]:

@@ -105,10 +105,16 @@ def test_a_run_is_resumed_only_with_its_own_settings_and_data(
         train(bags, contract, small(batch=8), tmp_path / "policy", resume=True)
     with pytest.raises(BcError, match="of other frames"):
         train(bags[:3], contract, small(), tmp_path / "policy", resume=True)
+    train(bags[:3], contract, small(), tmp_path / "policy", resume=None)  # does not fit: begun anew, the old one kept
+    aside = tmp_path / f"policy{RUN_SUFFIX}.before-1"
+    assert (aside / STATE_FILE).is_file() and (tmp_path / "policy").is_dir()
     state = tmp_path / f"policy{RUN_SUFFIX}" / STATE_FILE
-    state.write_bytes(state.read_bytes()[:100])
+    state.write_bytes((aside / STATE_FILE).read_bytes()[:100])
     with pytest.raises(BcError, match="cannot be read"):
         train(bags, contract, small(), tmp_path / "policy", resume=True)
+    state.write_bytes((aside / STATE_FILE).read_bytes())
+    assert train(bags, contract, small(), tmp_path / "policy", resume=None)["steps"] == LAST
+    assert len(list(tmp_path.glob("*.before-*"))) == 1  # gone on with
 
 
 def test_the_weights_that_do_best_are_kept(contract: Contract, bags: list[Path], tmp_path: Path) -> None:
