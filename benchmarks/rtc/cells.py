@@ -27,7 +27,7 @@ GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "
 SWEPT_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
 FULL_EPISODES = 500
 LONGER_ARMS = ("naive", "rtc", "rtc_hard", "conditioned", "foresight")  # at H = 16
-OTHER_ARMS = ("naive", "rtc", "conditioned", "foresight")  # on the tasks beside the gate's
+OTHER_ARMS = ("naive", "rtc", "rtc_paper", "conditioned", "foresight")  # on the tasks beside the gate's
 BETA_ARMS = ("rtc_beta1", "rtc_beta3", "rtc_beta10")
 DIFFUSION_ARMS = ("naive_diffusion", "rtc_diffusion", "naive_ddpm", "rtc_ddpm")
 REST_ARMS = ("sync", "rtc_linear", "rtc_foresight", "corrected", "regression", "regression_prefix")
