@@ -51,7 +51,7 @@ class Cell:
 
 def gate_episodes(task: str, arm: str, d: int) -> int:
     """Of a cell of the gate: more at d = 0 and 1, where differences are small."""
-    if (d == 1 and arm in ("naive", "rtc")) or (d == 0 and task == "catch"):
+    if task == "catch" and (d == 0 or (d == 1 and arm in ("naive", "rtc"))):
         return 2000
     return 1000 if task == "slalom" and d <= 1 else 500
 
