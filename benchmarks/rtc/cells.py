@@ -27,7 +27,7 @@ GATE_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "
 SWEPT_ARMS = ("naive", "ensemble", "rtc", "rtc_faded", "rtc_paper", "rtc_hard", "conditioned", "foresight")
 FULL_EPISODES = 500
 LONGER_ARMS = ("naive", "rtc", "rtc_hard", "conditioned", "foresight")  # at H = 16
-OTHER_ARMS = ("naive", "rtc", "conditioned", "foresight")  # on the tasks beside the gate's
+OTHER_ARMS = ("naive", "rtc", "rtc_paper", "conditioned", "foresight")  # on the tasks beside the gate's
 BETA_ARMS = ("rtc_beta1", "rtc_beta3", "rtc_beta10")
 DIFFUSION_ARMS = ("naive_diffusion", "rtc_diffusion", "naive_ddpm", "rtc_ddpm")
 REST_ARMS = ("sync", "rtc_linear", "rtc_foresight", "corrected", "regression", "regression_prefix")
@@ -51,7 +51,7 @@ class Cell:
 
 def gate_episodes(task: str, arm: str, d: int) -> int:
     """Of a cell of the gate: more at d = 0 and 1, where differences are small."""
-    if (d == 1 and arm in ("naive", "rtc")) or (d == 0 and task == "catch"):
+    if task == "catch" and (d == 0 or (d == 1 and arm in ("naive", "rtc"))):
         return 2000
     return 1000 if task == "slalom" and d <= 1 else 500
 
