@@ -21,8 +21,9 @@ PICTURE = ROOT / "docs" / "pictures" / "joystick.svg"
 LAYOUTS = ("xbox", "playstation", "generic")
 WORDS = {
     "dead_man": "hold to drive: take over", "resume": "resume: give control to the policy",
-    "stop": "STOP (software stop)", "reset": "reset: leave STOPPED", "success": "end episode: success",
-    "failure": "end episode: failure", "discard": "end episode and delete it", "open": "open gripper",
+    "stop": "STOP (software stop)", "reset": "in STOPPED: reset", "start": "begin an episode",
+    "success": "or end it: success", "failure": "end episode: failure", "discard": "end episode and delete it",
+    "rerecord": "paused: delete it, begin anew", "pause": "pause the episode, go on", "open": "open gripper",
     "close": "close gripper", "grip": "close or open gripper", "mode": "pressed: next mode (dead-man let go)",
     "faster": "faster", "slower": "slower",
 }  # fmt: skip
@@ -142,7 +143,7 @@ def _line(place: Part) -> str:
 def _label(place: Part, name: str, lines: list[str], small: str) -> str:
     x, y = _anchor(place)
     anchor, dx, dy = {
-        "left": ("end", -6, 4), "right": ("start", 6, 4), "top": ("middle", 0, -22), "bottom": ("middle", 0, 14),
+        "left": ("end", -6, 4), "right": ("start", 6, 4), "top": ("middle", 0, -36), "bottom": ("middle", 0, 14),
     }[place.side]  # fmt: skip
     x, y = x + dx, y + dy
     spans = [f'<tspan x="{x}" y="{y + 14 * n}">{escape(line)}</tspan>' for n, line in enumerate(lines)]

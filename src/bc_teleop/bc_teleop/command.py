@@ -20,9 +20,12 @@ class Button(StrEnum):
     RESUME = "resume"  # give control to the policy
     STOP = "stop"  # software stop
     RESET = "reset"  # leave the software stop
+    START = "start"  # begin an episode
+    PAUSE = "pause"  # leave observations out of the episode, or go on
     SUCCESS = "success"  # end the episode, labelled
     FAILURE = "failure"
     DISCARD = "discard"  # end the episode and delete it
+    RERECORD = "rerecord"  # delete the episode and begin it anew
 
 
 @dataclass(frozen=True)

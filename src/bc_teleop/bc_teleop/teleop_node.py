@@ -26,6 +26,8 @@ from bc_teleop.command import DeviceCommand, Observation
 from bc_teleop.device_names import DEVICES
 from bc_teleop.device_shell import DeviceShell
 from bc_teleop.devices.scripted import ScriptedDevice
+from bc_teleop.episode_request import EpisodeRequest
+from bc_teleop.episode_watch import EpisodeState, EpisodeWatch
 from bc_teleop.feedback import Feedback
 from bc_teleop.services import Requests
 from bc_teleop.session import Reference
@@ -59,12 +61,14 @@ class TeleopNode(BcLifecycleNode):
         self.parameter("max_age", 0.2, "older observations count as not seen [s]")
         self.parameter("seed", 0, "of the scripted expert")
         self.parameter("await_recording", False, "the scripted expert begins when the recorder records")
+        self.parameter("operator", "", "who drives: kept with the episodes that are begun with a button")
         self.parameter("lockstep", False, "the simulation waits for this node, by its name, at every tick")
         self._state: ControllerState | None = None
         self._mode: ControlMode | None = None
         self._odometry: Odometry | None = None
         self._task: TaskState | None = None
         self._recording = False
+        self._watch = EpisodeWatch()
         self._help = HelpRequest()  # of the policy
         self._tick_ns = 0
         self._hold_ns = 0  # stamp of the newest HOLD
@@ -119,6 +123,11 @@ class TeleopNode(BcLifecycleNode):
             self, settings, self._arm, self.value("seed"), self.value("await_recording"), self._on_urgent
         )
 
+    @property
+    def episode_state(self) -> EpisodeState:
+        """The recorder's, as it told last."""
+        return self._watch.state
+
     def activate(self) -> None:
         if not self._lockstep:
             self._ticks = TickTimer(self, self._grid, lambda tick: self._step(self._now_ns()))
@@ -156,6 +165,9 @@ class TeleopNode(BcLifecycleNode):
 
     def _on_episode(self, msg: EpisodeStatus) -> None:
         self._recording = msg.state == EpisodeStatus.RECORDING
+        for text in self._watch.update(self._now_ns(), msg.state, msg.warnings, msg.message):
+            self.get_logger().warning(f"recorder: {text}")
+            self._feedback.warn()
         self._try_tick()
 
     def _on_help(self, msg: HelpRequest) -> None:
@@ -225,9 +237,14 @@ class TeleopNode(BcLifecycleNode):
             return
         reference = reference_view(state, self._mode, self._hold_ns, self._groups)
         command = shell.command(self._observe(now_ns, state, reference))
-        for button in command.pressed:
-            self._requests.send(button)
+        for button in self._watch.meant(command.pressed, stopped=reference is not None and reference.stopped):
+            self._requests.send(button, self._episode(), self._watch.state == EpisodeState.PAUSED)
         self._send(now_ns, command, reference)
+
+    def _episode(self) -> EpisodeRequest:
+        """What an episode that begins now is of."""
+        task, seed = (self._task.task, self._task.seed) if self._task is not None else ("", 0)
+        return EpisodeRequest(task, self.value("operator"), seed)
 
     def _send(self, now_ns: int, command: DeviceCommand, reference: Reference | None) -> None:
         chunk = self.session.step(now_ns, command, reference)
@@ -249,7 +266,8 @@ class TeleopNode(BcLifecycleNode):
         if self._shell is not None and self._shell.shows:
             mode = self._mode.mode if self._mode is not None else None
             yours = mode == ControlMode.HUMAN and self.session.engaged
-            self._shell.show(MODE_NAMES.get(mode, ""), yours, message, told or "")
+            states = (told, *(f"recorder: {text}" for text in self._watch.warnings))
+            self._shell.show(MODE_NAMES.get(mode, ""), yours, message, "; ".join(filter(None, states)))
 
     def _feel(self, now_ns: int, reference: Reference | None, message: str) -> None:
         """Let the hand feel what became of it (joy_node's topic: TYPE_RUMBLE, intensity 0 ... 1)."""

@@ -1,6 +1,6 @@
 """Rumble: one pulse per event, and an end to each."""
 
-from bc_teleop.feedback import ASKED, DENIED, STOPPED, TAKEN, Feedback
+from bc_teleop.feedback import ASKED, DENIED, STOPPED, TAKEN, WARNED, Feedback
 
 MS = 1_000_000
 
@@ -34,3 +34,10 @@ def test_a_dead_man_without_effect_is_felt_each_time_it_is_pressed() -> None:
     denied = [True, True, False, True]
     felt = [feedback.update(i * 1000 * MS, human=False, denied=d, stopped=False) for i, d in enumerate(denied)]
     assert felt == [DENIED.intensity, 0.0, None, DENIED.intensity]
+
+
+def test_a_warning_of_the_recorder_waits_for_the_pulse_before_it_and_is_felt_once() -> None:
+    feedback = Feedback()
+    feedback.warn()
+    felt = [feedback.update(t * MS, human=True, denied=False, stopped=False) for t in range(0, 700, 100)]
+    assert felt == [TAKEN.intensity, None, 0.0, WARNED.intensity, None, None, 0.0]

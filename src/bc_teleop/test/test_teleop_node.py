@@ -22,15 +22,25 @@ from page_client import page_session
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState, Joy, JoyFeedbackArray
+from std_srvs.srv import SetBool, Trigger
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
-from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
-from bc_msgs.srv import ChangeMode
+from bc_msgs.msg import (
+    ActionChunk,
+    ChunkAck,
+    ControllerState,
+    ControlMode,
+    EpisodeOutcome,
+    EpisodeStatus,
+    TaskState,
+    TickDone,
+)
+from bc_msgs.srv import ChangeMode, StartEpisode, StopEpisode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns, to_stamp
 from bc_teleop import device_shell
-from bc_teleop.feedback import DENIED
+from bc_teleop.feedback import DENIED, WARNED
 from bc_teleop.teleop_node import TeleopNode
 
 DOMAIN = 147
@@ -202,10 +212,12 @@ def patient_joystick(config_folder: Path, folder: Path) -> Path:
     return file
 
 
-def joystick(graph: Graph, dead_man: int, stick: float, resume: int = 0) -> None:
+def joystick(graph: Graph, dead_man: int, stick: float, resume: int = 0, pressed: int | None = None) -> None:
     """Publish a reading of the pad of config/teleop/joy.yaml, and the controller's state with it."""
     buttons = [0] * 11
     buttons[4], buttons[5] = dead_man, resume
+    if pressed is not None:
+        buttons[pressed] = 1
     graph.publishers["controller/state"].publish(
         graph.state(
             graph.peer.get_clock().now().nanoseconds, mode=ControlMode.HUMAN if graph.chunks else ControlMode.HOLD
@@ -271,6 +283,58 @@ def spin_a_controller(world: Graph, until: Callable[[], bool], also: Callable[[]
         return until()
 
     world.spin_until(turn)
+
+
+def test_one_button_begins_an_episode_and_ends_it_and_warnings_are_felt(graph: Callable[..., Graph]) -> None:
+    world = graph(device="joy", operator="me")
+    asked: list[Any] = []
+
+    def answer(request: Any, response: Any) -> Any:
+        asked.append(request)
+        response.success = True
+        return response
+
+    world.peer.create_service(StartEpisode, "episode/start", answer)
+    world.peer.create_service(StopEpisode, "episode/stop", answer)
+    world.peer.create_service(SetBool, "episode/pause", answer)
+    world.peer.create_service(Trigger, "episode/rerecord", answer)
+    world.up()
+    world.spin_until(lambda: world.node.count_services("episode/rerecord") > 0)
+    world.spin_until(lambda: world.publishers["joy"].get_subscription_count() > 0)
+    world.publishers["task/state"].publish(TaskState(task="pick", seed=7))
+
+    def press(button: int) -> Any:
+        """Hold a button until something was asked, and let it go."""
+        before = len(asked)
+
+        def held() -> bool:
+            joystick(world, 0, 0.0, pressed=button)
+            return len(asked) > before
+
+        world.spin_until(held)
+        for _ in range(5):
+            joystick(world, 0, 0.0)
+            world.spin(4)
+        assert len(asked) == before + 1
+        return asked[-1]
+
+    def status(state: int, **fields: Any) -> None:
+        world.publishers["episode/status"].publish(EpisodeStatus(state=state, **fields))
+        world.spin_until(lambda: world.node.episode_state == state)
+
+    began = press(7)
+    assert (began.task, began.operator_name, began.seed) == ("pick", "me", 7)
+    world.felt.clear()
+    status(EpisodeStatus.RECORDING, warnings=["'camera' is silent"])
+    world.spin_until(lambda: WARNED.intensity in world.felt)
+    assert press(8) == SetBool.Request(data=True)
+    status(EpisodeStatus.PAUSED)
+    assert press(8) == SetBool.Request(data=False)
+    assert press(2) == Trigger.Request()
+    status(EpisodeStatus.RECORDING)
+    assert press(7).outcome == EpisodeOutcome.SUCCESS
+    assert press(6).outcome == EpisodeOutcome.FAILURE
+    assert press(2).discard
 
 
 def test_a_gamepad_drives_without_a_joy_node(graph: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@
 const AXES = 4, BUTTONS = 17, PERIOD = 20, RECONNECT = 1000;
 const LABELS = {
   close: "close", open: "open", grip: "grip", mode: "mode", faster: "faster", slower: "slower", resume: "resume", stop: "STOP",
-  reset: "reset", success: "success", failure: "failure", discard: "discard",
+  reset: "pause / reset", success: "start / success", failure: "failure", discard: "discard / again",
 };
 // What is heard and felt: [frequency Hz, seconds] one after the other, and vibration in ms.
 const SIGNALS = {
