@@ -37,7 +37,7 @@ def account_of(path: Path) -> dict[str, Any]:
         numbers.setdefault(topic, []).append(frame_number(data))
         ages.setdefault(topic, []).append(received_ns - header_stamp(data))
     last = {topic: max(found) for topic, found in numbers.items()}
-    topics = {
+    topics: dict[str, dict[str, Any]] = {
         topic: {
             "recorded": len(found),
             "lost": max(found) - min(found) + 1 - len(set(found)),
