@@ -91,9 +91,9 @@ def report(found: dict[str, Any]) -> str:
         lines.append(f"{name:<20} {'recorded':>9} {'lost':>6} {'rate':>10}  age p50, p99, greatest")
         for topic, numbers in account["topics"].items():
             ages = ", ".join(f"{age:.1f}" for age in numbers["age_ms"])
-            lines.append(
-                f"{topic:<20} {numbers['recorded']:>9} {numbers['lost']:>6} {numbers['hz']:>7.1f} Hz  {ages} ms"
-            )
+            counts = f"{numbers['recorded']:>9} {numbers['lost']:>6} {numbers['hz']:>7.1f} Hz"
+            still = f"; {numbers['missing_at_end']} missing at its end" if numbers["missing_at_end"] else ""
+            lines.append(f"{topic:<20} {counts}  {ages} ms{still}")
         lines.append(
             f"{account['megabytes_per_second']:.0f} MB/s with {account['cpu_share_of_one_core']:.0%} of a core and "
             f"{account['peak_memory_mb']:.0f} MB"

@@ -30,8 +30,14 @@ JOINTS = [f"joint{index}" for index in range(7)]
 DIGITS = 9  # of a message's number, in frame_id
 
 
-def topics(kind: str, cameras: int) -> list[str]:
-    return [f"camera{number}/image_raw" for number in range(cameras)] if kind == "cameras" else ["joint_states"]
+def topics(of: str, cameras: int) -> list[str]:
+    """What a publisher, one of RATES, publishes."""
+    return [f"camera{number}/image_raw" for number in range(cameras)] if of == "cameras" else ["joint_states"]
+
+
+def kind(topic: str) -> str:
+    """Whose topic it is."""
+    return "joints" if topic == "joint_states" else "cameras"
 
 
 def contract(cameras: int) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def contract(cameras: int) -> dict[str, Any]:
 def publishers(cameras: int, kinds: tuple[str, ...] = ("cameras", "joints")) -> Iterator[None]:
     """Processes that publish."""
     command = [sys.executable, "-m", "benchmarks.record.load"]
-    processes = [subprocess.Popen([*command, kind, str(cameras)]) for kind in kinds]
+    processes = [subprocess.Popen([*command, each, str(cameras)]) for each in kinds]
     try:
         yield
     finally:
@@ -67,24 +73,24 @@ def publishers(cameras: int, kinds: tuple[str, ...] = ("cameras", "joints")) -> 
             process.wait()
 
 
-def publish(kind: str, cameras: int) -> None:
+def publish(of: str, cameras: int) -> None:
     """Publish at a steady rate, for ever.
 
     Messages are serialized once and numbered in place: what is measured is the recorder, not Python's serializer.
     """
     rclpy.init()
-    node = Node(f"bench_{kind}")
-    rate, message_class = RATES[kind], Image if kind == "cameras" else JointState
+    node = Node(f"bench_{of}")
+    rate, message_class = RATES[of], Image if of == "cameras" else JointState
     message_type = "sensor_msgs/msg/" + message_class.__name__
     message = blank_message(message_type)
-    if kind == "cameras":
+    if of == "cameras":
         message.height, message.width, message.encoding, message.step = HEIGHT, WIDTH, "rgb8", WIDTH * 3
         message.data = np.frombuffer(os.urandom(WIDTH * HEIGHT * 3), dtype=np.uint8)
     else:
         message.name, message.position = JOINTS, np.zeros(len(JOINTS))
     message.header.frame_id = "0" * DIGITS
     data = bytearray(installed_types().serialize_cdr(message, message_type))
-    senders = [node.create_publisher(message_class, topic, qos.stream_out(rate)) for topic in topics(kind, cameras)]
+    senders = [node.create_publisher(message_class, topic, qos.stream_out(rate)) for topic in topics(of, cameras)]
     number, due = 0, time.monotonic()
     while True:
         data[4:12] = struct.pack("<iI", *divmod(time.time_ns(), NANOSECONDS))

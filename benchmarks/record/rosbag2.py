@@ -24,7 +24,7 @@ def is_installed() -> bool:
 def record(folder: Path, seconds: float, cameras: int) -> dict[str, Any]:
     """What account_of and Cost say of it."""
     path = folder / "ros2_bag"
-    names = [f"/{topic}" for kind in ("cameras", "joints") for topic in topics(kind, cameras)]
+    names = [f"/{topic}" for of in ("cameras", "joints") for topic in topics(of, cameras)]
     command = ["ros2", "bag", "record", "--storage", "mcap", "--output", str(path), "--topics", *names]
     with publishers(cameras):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
