@@ -71,19 +71,23 @@ def test_it_picks_the_cube_briskly(seed: int) -> None:
     assert abs(quarters - round(quarters)) < 0.1  # two faces, not two edges
 
 
-def test_the_ways_differ_early_and_all_occur() -> None:
-    after = {}
+def test_the_side_is_chosen_early_the_turn_late_and_all_ways_occur() -> None:
+    early, late = {}, {}
     for seed in range(40):
         world, expert = World(), ConveyorPickExpert(CONFIG, np.random.default_rng(seed))
-        play(expert, world, 1.2)
-        position, yaw = world.tool.position, yaw_of(world.tool.rotation)
-        after.setdefault((expert.way.turn, expert.way.side), []).append([position[0], yaw])
-    assert len(after) == 4
-    means = {way: np.mean(ends, axis=0) for way, ends in after.items()}
-    for side in (-1, 1):
-        assert means[1, side][1] - means[-1, side][1] > 0.8  # [rad]
+        play(expert, world, 0.85)
+        way = (expert.way.turn, expert.way.side)
+        early.setdefault(way, []).append([world.tool.position[0], yaw_of(world.tool.rotation)])
+        play(expert, world, 0.8)
+        late.setdefault(way, []).append(yaw_of(world.tool.rotation))
+    assert len(early) == 4
+    before = {way: np.mean(seen, axis=0) for way, seen in early.items()}
+    after = {way: np.mean(seen) for way, seen in late.items()}
     for turn in (-1, 1):
-        assert abs(means[turn, 1][0] - means[turn, -1][0]) > 0.1  # [m] across the belt
+        assert abs(before[turn, 1][0] - before[turn, -1][0]) > 0.1  # [m] across the belt
+    for side in (-1, 1):
+        assert abs(before[1, side][1] - before[-1, side][1]) < 0.2  # [rad]
+        assert after[1, side] - after[-1, side] > 0.8
 
 
 def test_an_episode_can_be_repeated() -> None:

@@ -31,8 +31,9 @@ class Setup:
         return {**names, "namespace": self.namespace, "viewer": str(self.viewer).lower(), "seed": str(WARM_UP_SEED)}
 
 
-def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", default=Setup.task, help="name of a task (%(default)s)")
+def add_setup_arguments(parser: argparse.ArgumentParser, task: str = Setup.task) -> None:
+    """task: what is done unless the user says otherwise."""
+    parser.add_argument("--task", default=task, help="name of a task (%(default)s)")
     parser.add_argument("--robot", default=Setup.robot, help="name of a robot (%(default)s)")
     parser.add_argument("--contract", default=Setup.contract, help="name of a contract (%(default)s)")
     parser.add_argument("--viewer", action="store_true", help="open MuJoCo's viewer")

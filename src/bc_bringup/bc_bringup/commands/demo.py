@@ -19,6 +19,7 @@ from bc_core.errors import BcError
 from bc_core.schema import Section
 
 TIMER_SECONDS = 20.0
+TASK = "conveyor_fast"  # on a slower belt, naive switching has time to correct itself
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Size:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run of a few minutes; its figures mean nothing")
     parser.add_argument("--directory", type=Path, help="folder of the run (out/demo)")
-    add_setup_arguments(parser)
+    add_setup_arguments(parser, TASK)
 
 
 def load_size(file: Path, name: str) -> Size:

@@ -2,7 +2,8 @@
 
 It sees what a person sees (tool and cube) and answers with what a person does (velocity of the tool, gripper opening).
 The ways differ in discrete choices that are all equally good but must not be mixed: which of the two pairs of faces is
-gripped, so which way the wrist turns, and on which side of the direct path the tool swings out.
+gripped, so which way the wrist turns, and on which side of the direct path the tool swings out. Which way to turn is
+decided late, when the tool is almost there: what was seen before does not tell.
 """
 
 from collections.abc import Callable
@@ -21,11 +22,12 @@ class ConveyorPickConfig:
     """Times [s], lengths [m], gains [1/s], speeds [m/s, rad/s], angles [rad]."""
 
     reaction_time: float = 0.1  # least time from the reset until the hand moves
-    reaction_spread: float = 0.4  # and at most this much more
-    approach_time: float = 1.6  # until the tool is above the cube
+    reaction_spread: float = 0.15  # and at most this much more
+    approach_time: float = 1.4  # until the tool is above the cube
+    turn_time: float = 0.6  # of these, at the end: only then the hand decides which way the wrist turns
     descend_time: float = 0.7  # from the start of the descent to the grasp
     overlap: float = 0.25  # how long before the end of the approach the descent begins
-    tempo: float = 0.1  # relative spread of these times from episode to episode
+    tempo: float = 0.04  # relative spread of these times from episode to episode
     swing: float = 0.07  # lateral distance of the arc from the direct path
     hover_height: float = 0.08  # of the tool centre point above the cube's centre
     grasp_height: float = 0.008  # of the same, when the fingers close
@@ -152,6 +154,7 @@ class ConveyorPickExpert:
         self.attempts += 1
         tempo = self.way.tempo if first else 1.0
         duration, descend = config.approach_time * tempo, config.descend_time * tempo
+        turn = min(config.turn_time, config.approach_time) * tempo
         position, velocity = seen.tcp.position - cube.pose.position, cube.velocity[:2]
         tool_yaw, cube_yaw = motion.yaw_of(seen.tcp.rotation), motion.yaw_of(cube.pose.rotation)
         yaw = grasp_yaw(tool_yaw, cube_yaw, self.way.turn if first else 0)
@@ -162,7 +165,8 @@ class ConveyorPickExpert:
             descent_start=duration - config.overlap * tempo,
             normal=left_of(velocity * duration - position[:2]),
             swing=self.way.side * config.swing if first else 0.0,
-            yaw_error=motion.quintic(duration, tool_yaw - yaw, 0.0, 0.0),
+            yaw_error=motion.quintic(turn, tool_yaw - yaw, 0.0, 0.0),
+            turn_start=duration - turn,
             quarter=yaw - cube_yaw,
         )
 

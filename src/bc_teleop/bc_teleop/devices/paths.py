@@ -27,12 +27,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Arc:
-    """Down upon a moving object: the offset from it dies out in the plane while the tool swings out to one side, turns,
-    comes down to a height above the object, and from there onto it.
+    """Down upon a moving object: the offset from it dies out in the plane while the tool swings out to one side, comes
+    down to a height above the object, turns, and goes from there onto it.
 
     offset: in the plane [m]; above: height over the object [m] until the descent; descent: what is added to it from
-    descent_start [s] on; normal: direction of the swing, unit, shape (2,); yaw_error: from the yaw at the end [rad];
-    quarter: that yaw less the object's.
+    descent_start [s] on; normal: direction of the swing, unit, shape (2,); yaw_error: from the yaw at the end [rad], as
+    it is until turn_start [s]; quarter: that yaw less the object's.
     """
 
     offset: BPoly
@@ -42,6 +42,7 @@ class Arc:
     normal: Array
     swing: float
     yaw_error: BPoly
+    turn_start: float
     quarter: float
 
     @property
@@ -55,7 +56,7 @@ class Arc:
         swing, swing_rate = motion.bump(time / duration)
         above, above_rate = motion.at(self.above, time)
         descent, descent_rate = motion.at(self.descent, time - self.descent_start)
-        yaw_error, yaw_rate = motion.at(self.yaw_error, time)
+        yaw_error, yaw_rate = motion.at(self.yaw_error, time - self.turn_start)
         side = self.swing * self.normal
         relative = np.append(offset + side * swing, above + descent)
         rate = np.append(offset_rate + side * (swing_rate / duration), above_rate + descent_rate)
