@@ -4,6 +4,8 @@ import sys
 import time
 from functools import partial
 
+from rclpy.experimental import EventsExecutor
+
 from bc_controllers import load_robot
 from bc_core.contract import Contract
 from bc_core.errors import BcError
@@ -136,7 +138,7 @@ class SimNode(BcLifecycleNode):
 
 
 def main() -> None:
-    sys.exit(run_node(SimNode))
+    sys.exit(run_node(SimNode, executor_class=EventsExecutor))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,6 @@ class DeviceShell:
     ) -> None:
         self._node, self._settings, self._urgent = node, settings, urgent
         self._inbox: deque[Callable[[], None]] = deque(maxlen=_BACKLOG)
-        self._woken = node.create_guard_condition(self._take_readings)
         self._terminal: Terminal | None = None
         self._server: BrowserServer | None = None
         self._thread: Plugged[Any] | None = None
@@ -134,9 +133,10 @@ class DeviceShell:
         self._leave(lambda: leader.receive(reading, self._now_ns()))
 
     def _leave(self, reading: Callable[[], None]) -> None:
-        """For the executor, which is woken."""
+        """For the executor, which is woken; before it spins, readings only wait."""
         self._inbox.append(reading)
-        self._woken.trigger()
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._take_readings)
 
     def _say(self, text: str) -> None:
         self._node.get_logger().info(text)

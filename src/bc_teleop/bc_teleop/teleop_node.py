@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from nav_msgs.msg import Odometry
+from rclpy.experimental import EventsExecutor
 from sensor_msgs.msg import JoyFeedback, JoyFeedbackArray
 
 from bc_controllers import load_robot
@@ -287,4 +288,4 @@ class TeleopNode(BcLifecycleNode):
 
 
 def main() -> None:
-    sys.exit(run_node(TeleopNode))
+    sys.exit(run_node(TeleopNode, executor_class=EventsExecutor))

@@ -97,6 +97,7 @@ class ConveyorPickJoin:
             normal=np.array([1.0, 0.0]),
             swing=0.0,
             yaw_error=motion.cubic(time, turn, 0.0, 0.0),
+            turn_start=0.0,
             quarter=yaw - motion.yaw_of(cube.pose.rotation),
         )
 
