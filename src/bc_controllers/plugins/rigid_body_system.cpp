@@ -5,6 +5,7 @@
 #include <pinocchio/algorithm/aba.hpp>
 #include <pinocchio/algorithm/joint-configuration.hpp>
 #include <pinocchio/algorithm/model.hpp>
+#include <pinocchio/fwd.hpp>  // before anything of Boost, whose lists it makes longer
 #include <pinocchio/parsers/urdf.hpp>
 #include <pluginlib/class_list_macros.hpp>
 #include <rclcpp/logging.hpp>
