@@ -1,10 +1,10 @@
-# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
+# make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover | bench-control
 #      bench-dagger [QUICK=1]
 #      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [EXAMPLES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-dagger bench-record bench-convert fuzz clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-control bench-dagger bench-record bench-convert fuzz clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -17,6 +17,7 @@ help:
 	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
 	@echo "make bench-rtc-ros   what the two nodes add to a cycle, beside a bare echo pair (out/bench/rtc_ros.json)"
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
+	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json)"
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
@@ -54,6 +55,9 @@ bench-rtc-ros: setup
 
 bench-takeover: setup
 	@$(ENV); exec python tools/isolated.py python -m benchmarks.takeover
+
+bench-control: setup
+	@$(ENV); exec python -m benchmarks.control
 
 bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)

@@ -9,7 +9,7 @@ from bc_controllers._binding import ConfigError, GroupLayout, Preset
 SPACES = {"joint_position": 1, "cartesian_pose": 2, "gripper": 3}
 
 # section -> key -> attribute of the native configuration; a trailing "_ns" there converts seconds
-_SCHEMA: dict[str, dict[str, str]] = {
+SCHEMA: dict[str, dict[str, str]] = {
     "": {
         "period": "period_ns",
         "base_frame": "base_frame",
@@ -96,8 +96,8 @@ _SCHEMA: dict[str, dict[str, str]] = {
 }
 
 # What an output does without, or what is off unless it is given: whole sections, and keys of limits.
-_OPTIONAL_SECTIONS = {"impedance", "cartesian", "kinematics", "friction", "payload", "gains"}
-_OPTIONAL_KEYS = {"limits.repulsion", "limits.torque", "limits.torque_rate"}
+OPTIONAL_SECTIONS = {"impedance", "cartesian", "kinematics", "friction", "payload", "gains"}
+OPTIONAL_KEYS = {"limits.repulsion", "limits.torque", "limits.torque_rate"}
 
 
 class ControllerConfig(_binding.ControllerConfig):
@@ -112,17 +112,17 @@ class ControllerConfig(_binding.ControllerConfig):
         Controller is made of them.
         """
         config = cls()
-        refuse_unknown(section, {*_SCHEMA[""], *_SCHEMA, "groups"} - {""}, "controller.")
+        refuse_unknown(section, {*SCHEMA[""], *SCHEMA, "groups"} - {""}, "controller.")
         config.groups = _groups(_take(section, "groups"))
-        for name, keys in _SCHEMA.items():
-            if name in _OPTIONAL_SECTIONS and name not in section:
+        for name, keys in SCHEMA.items():
+            if name in OPTIONAL_SECTIONS and name not in section:
                 continue
             values = section if name == "" else _take(section, name)
             if name:
                 refuse_unknown(values, set(keys), f"controller.{name}.")
             for key, attribute in keys.items():
                 where = f"{name}.{key}" if name else key
-                if where in _OPTIONAL_KEYS and key not in values:
+                if where in OPTIONAL_KEYS and key not in values:
                     continue
                 _assign(config, attribute, _take(values, key, where), where)
         return config

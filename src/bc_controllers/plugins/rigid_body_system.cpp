@@ -1,3 +1,6 @@
+// clang-format off
+#include <pinocchio/fwd.hpp>  // before anything of Boost, whose lists it makes longer
+// clang-format on
 #include "rigid_body_system.hpp"
 
 #include <algorithm>
@@ -5,7 +8,6 @@
 #include <pinocchio/algorithm/aba.hpp>
 #include <pinocchio/algorithm/joint-configuration.hpp>
 #include <pinocchio/algorithm/model.hpp>
-#include <pinocchio/fwd.hpp>  // before anything of Boost, whose lists it makes longer
 #include <pinocchio/parsers/urdf.hpp>
 #include <pluginlib/class_list_macros.hpp>
 #include <rclcpp/logging.hpp>

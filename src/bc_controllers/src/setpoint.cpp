@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kCatchUp = 0.1;    // time constant with which joints that were held up follow their reference [s]
 constexpr double kCaughtUp = 1e-7;  // [rad]
+constexpr double kStanding = 1e-6;  // [m/s]: rounding
 
 }  // namespace
 
@@ -64,7 +65,13 @@ void SetpointSolver::follow_joints(const Reference& reference, double seconds) {
     lag = std::max(lag, std::abs(late));
     step[i] = behind_ ? missing - (1.0 - share) * late : missing;
   }
-  const double allowed = allowed_share(step, seconds);
+  JointVector wanted = reference.position();
+  if (behind_) {
+    for (std::size_t i = 0; i < joints_; ++i) wanted[i] = setpoint_.position[i] + step[i];
+  }
+  Kinematics tool;
+  model_->kinematics(wanted.data(), tool);
+  const double allowed = allowed_share(tool, step, seconds);
   behind_ = allowed < 1.0 || (behind_ && lag > kCaughtUp);
   if (behind_) {
     for (std::size_t i = 0; i < joints_; ++i) {
@@ -73,26 +80,23 @@ void SetpointSolver::follow_joints(const Reference& reference, double seconds) {
       setpoint_.acceleration[i] = seconds > 0.0 ? (rate - setpoint_.velocity[i]) / seconds : 0.0;
       setpoint_.velocity[i] = rate;
     }
+    model_->kinematics(setpoint_.position.data(), tool);
   } else {  // to the bit
     setpoint_.position = reference.position();
     setpoint_.velocity = reference.velocity();
     setpoint_.acceleration = reference.acceleration();
   }
-  Kinematics tool;
-  model_->kinematics(setpoint_.position.data(), tool);
   setpoint_.pose = tool.pose;
   const Task twist = tool.jacobian * as_joints(setpoint_.velocity, joints_);
   as_vector(setpoint_.twist.linear) = twist.head<3>();
   as_vector(setpoint_.twist.angular) = twist.tail<3>();
 }
 
-// How much of a step of the joints keeps the tool within its speeds, and able to stop before it leaves the box. A tool
-// that is outside may only come nearer.
-double SetpointSolver::allowed_share(const JointVector& step, double seconds) {
+// How much of a step of the joints, which leads the tool there, keeps it within its speeds, and able to stop before it
+// leaves the box. A tool that is outside may only come nearer.
+double SetpointSolver::allowed_share(const Kinematics& there, const JointVector& step, double seconds) {
   if (seconds <= 0.0) return 1.0;
-  Kinematics tool;
-  model_->kinematics(setpoint_.position.data(), tool);
-  const Task rate = tool.jacobian * as_joints(step, joints_) / seconds;
+  const Task rate = there.jacobian * as_joints(step, joints_) / seconds;
   double share = 1.0;
   const double linear = rate.head<3>().norm(), angular = rate.tail<3>().norm();
   if (linear > workspace_.linear_velocity * (1.0 + kLimitRounding)) share = workspace_.linear_velocity / linear;
@@ -100,14 +104,12 @@ double SetpointSolver::allowed_share(const JointVector& step, double seconds) {
     share = std::min(share, workspace_.angular_velocity / angular);
   }
   tcp_speed_limited_ = share < 1.0;
-  for (int axis = 0; axis < 3; ++axis) {
-    const auto i = static_cast<std::size_t>(axis);
-    const double at = tool.pose.position[i];
-    const double room = rate[axis] > 0.0 ? workspace_.upper[i] - at : at - workspace_.lower[i];
-    const double brakes = std::sqrt(2.0 * workspace_.linear_acceleration * std::max(0.0, room));
-    const double most = std::min(brakes, std::max(0.0, room) / seconds);
-    if (std::abs(rate[axis]) > most && std::abs(rate[axis]) * share > most) {
-      share = most / std::abs(rate[axis]);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const double towards = rate[static_cast<Eigen::Index>(axis)], at = setpoint_.pose.position[axis];
+    const double room = std::max(0.0, towards > 0.0 ? workspace_.upper[axis] - at : at - workspace_.lower[axis]);
+    const double most = std::min(std::sqrt(2.0 * workspace_.linear_acceleration * room), room / seconds);
+    if (std::abs(towards) * share > most + kStanding) {
+      share = most / std::abs(towards);
       workspace_limited_ = true;
     }
   }

@@ -1,6 +1,7 @@
 """Shared by the tests of bc_controllers: a two-joint arbiter, the Panda, and chunks in their layouts."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from bc_controllers import Arbiter, Controller, ControllerConfig, Robot, load_robot
 from bc_core.chunks import ActionChunk, ActionGroup, Space
 
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
+
 Array = npt.NDArray[np.float64]
 ROBOT_FILE = Path(__file__).parents[3] / "config" / "robots" / "panda.yaml"
 START = 10_000_000_000  # [ns]
@@ -19,14 +22,14 @@ MakeChunk = Callable[..., ActionChunk]
 
 
 @pytest.fixture
-def program() -> Callable[[str], Path]:
+def program() -> Callable[[str], str]:
     """program(name): a test program of this package, as installed."""
 
-    def find(name: str) -> Path:
+    def find(name: str) -> str:
         for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
             path = Path(prefix) / "lib" / "bc_controllers" / name
             if path.is_file():
-                return path
+                return str(path)
         raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
 
     return find

@@ -1,57 +1,17 @@
 """The controller against the robot's rigid-body model: torques, limits, faults, and what it reports."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pinocchio
 import pytest
+from arm_model import PERIOD, START, ZERO, Array, Loop, Model
 
 from bc_controllers import ConfigError, Controller, Robot
 from bc_core.chunks import ActionChunk
 from bc_msgs.msg import ControlMode
 from bc_msgs.srv import ChangeMode
 
-Array = npt.NDArray[np.float64]
 MakeChunk = Callable[..., ActionChunk]
-START, PERIOD = 10_000_000_000, 1_000_000
-ZERO = np.zeros(7)
-
-
-class Model:
-    """Pinocchio's own Python model of the arm, fingers locked."""
-
-    def __init__(self, robot: Robot) -> None:
-        full = pinocchio.buildModelFromUrdf(str(robot.urdf))
-        locked = [full.getJointId(name) for name in robot.fingers]
-        self.model = pinocchio.buildReducedModel(full, locked, pinocchio.neutral(full))
-        self.data = self.model.createData()
-        self.tcp = self.model.getFrameId(robot.tcp)
-
-    def gravity(self, q: Array) -> Array:
-        return np.array(pinocchio.computeGeneralizedGravity(self.model, self.data, q))
-
-    def nonlinear(self, q: npt.NDArray[Any], dq: Array) -> Array:
-        return np.array(pinocchio.nonLinearEffects(self.model, self.data, q, dq))
-
-    def pose(self, q: Array) -> Array:
-        pinocchio.framesForwardKinematics(self.model, self.data, q)
-        return np.array(pinocchio.SE3ToXYZQUAT(self.data.oMf[self.tcp]))
-
-
-class Loop:
-    """Runs a controller period by period on given measurements."""
-
-    def __init__(self, controller: Controller) -> None:
-        self.controller = controller
-        self.now = START
-
-    def run(self, q: npt.NDArray[Any], dq: npt.NDArray[Any] = ZERO, periods: int = 1, gripper: float = 0.04) -> Array:
-        for _ in range(periods):
-            torque, _ = self.controller.update(self.now, self.now, q, dq, gripper)
-            self.now += PERIOD
-        return torque
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ _ROBOT_CONTACT = (1, 0)
 _FIXED_CONTACT = (2, 1)
 _CUBE_CONTACT = (4, 3)
 
+_ARM_STIFFNESS = 10000.0  # [Nm/rad]: of the drives of an arm that takes positions
 _FINGER_STIFFNESS = 4000.0  # [N/m]: 5 mm of squeeze reach any sensible force limit
 _FINGER_FORCE = 35.0  # [N]: half of the hand's continuous grasping force
 _FINGER_ARMATURE = 0.15  # [kg]: spindle drive of the hand, felt at one finger
@@ -80,10 +81,8 @@ def build(robot: Robot, task: TaskConfig) -> Scene:
 
     BcError if the URDF lacks what the robot file names.
     """
-    spec = _robot_spec(robot)
-    _set_physics(spec, task)
-    _dress_robot(spec, robot)
-    _add_actuators(spec, robot)
+    spec = robot_spec(robot)
+    _set_looks(spec, task)
     _add_surroundings(spec)
     _add_belt(spec, task)
     _add_cube(spec, task)
@@ -92,7 +91,22 @@ def build(robot: Robot, task: TaskConfig) -> Scene:
     return Scene(model, mujoco.MjData(model), _ids(model, robot, task))
 
 
-def _robot_spec(robot: Robot) -> mujoco.MjSpec:
+def robot_spec(robot: Robot) -> mujoco.MjSpec:
+    """The robot with its actuators in an empty world, ready for whatever stands around it. BcError as `build`."""
+    spec = _description(robot)
+    spec.option.timestep = TIMESTEP
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    _dress_robot(spec, robot)
+    _add_actuators(spec, robot)
+    if robot.controller.output == "position":
+        for body in spec.bodies:
+            body.gravcomp = 1.0  # such drives carry their own arm
+    return spec
+
+
+def _description(robot: Robot) -> mujoco.MjSpec:
     """The URDF as it stands: inertias untouched, links kept (nothing fused), collision meshes as the only looks."""
     root = ElementTree.parse(robot.urdf).getroot()
     meshes = robot.urdf.parent.parent / "meshes" / "collision"
@@ -108,12 +122,8 @@ def _robot_spec(robot: Robot) -> mujoco.MjSpec:
     return spec
 
 
-def _set_physics(spec: mujoco.MjSpec, task: TaskConfig) -> None:
+def _set_looks(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     spec.modelname = task.task
-    spec.option.timestep = TIMESTEP
-    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10.0
     spec.visual.quality.shadowsize = 0  # shadows cost 30 times the rest of a 96x96 frame
     spec.visual.quality.offsamples = 0
     spec.visual.map.znear = 0.02
@@ -147,13 +157,19 @@ def _finger_bodies(spec: mujoco.MjSpec, robot: Robot) -> list[str]:
 
 
 def _add_actuators(spec: mujoco.MjSpec, robot: Robot) -> None:
-    """Torque motors at the arm's joints; position servos at the fingers (control: half of the opening [m])."""
+    """Of the arm's joints torque motors, or position servos where the controller commands positions; position servos
+    at the fingers (control: half of the opening [m]).
+    """
     for name, armature in zip(robot.arm, robot.armature, strict=True):
         spec.joint(name).armature = armature
         motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        motor.set_to_motor()
         motor.ctrllimited = True
-        motor.ctrlrange = spec.joint(name).actfrcrange
+        if robot.controller.output == "position":
+            motor.set_to_position(kp=_ARM_STIFFNESS, dampratio=1.0)
+            motor.ctrlrange = spec.joint(name).range
+        else:
+            motor.set_to_motor()
+            motor.ctrlrange = spec.joint(name).actfrcrange
     for name in robot.fingers:
         spec.joint(name).armature = _FINGER_ARMATURE
         servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)

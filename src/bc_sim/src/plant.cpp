@@ -78,7 +78,8 @@ Plant::Plant(bc::Controller& controller, mjModel* model, mjData* data, const Wir
   for (const std::string& name : wiring.arm_actuators) {
     arm_ctrl_.push_back(id_of(model, mjOBJ_ACTUATOR, name));
     if (model->actuator_gear[6 * arm_ctrl_.back()] != 1.0) {
-      throw std::invalid_argument("actuator '" + name + "' has a gear: its control must be the joint's torque");
+      throw std::invalid_argument("actuator '" + name +
+                                  "' has a gear: its control must be the joint's own torque or position");
     }
   }
   for (const std::string& name : wiring.finger_actuators) finger_ctrl_.push_back(id_of(model, mjOBJ_ACTUATOR, name));
@@ -133,7 +134,8 @@ void Plant::period(std::int64_t now_ns, std::int64_t steady_ns) {
       controller_.update(now_ns, steady_ns, current_.position.data(), current_.velocity.data(), current_.gripper);
   update_.add(steady_now() - began);
   current_.torque = command.torque;
-  for (std::size_t i = 0; i < arm_ctrl_.size(); ++i) data_->ctrl[arm_ctrl_[i]] = command.torque[i];
+  const bc::JointVector& control = controller_.config().commands_torque() ? command.torque : command.position;
+  for (std::size_t i = 0; i < arm_ctrl_.size(); ++i) data_->ctrl[arm_ctrl_[i]] = control[i];
   for (const int id : finger_ctrl_) data_->ctrl[id] = command.gripper / static_cast<double>(finger_ctrl_.size());
   take_snapshot();
   if (now_ns / kSamplePeriod != sampled_) {

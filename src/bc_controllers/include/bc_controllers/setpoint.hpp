@@ -35,7 +35,7 @@ class SetpointSolver {
 
  private:
   void follow_joints(const Reference& reference, double seconds);
-  double allowed_share(const JointVector& step, double seconds);
+  double allowed_share(const Kinematics& there, const JointVector& step, double seconds);
   void solve_pose(const Reference& reference, double seconds);
 
   RobotModel* model_;

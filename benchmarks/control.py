@@ -1,0 +1,85 @@
+"""What one update of the controller takes, and what it allocates, for every output on the Panda with every feature on.
+
+The program is native (src/bc_controllers/test/native/control_benchmark.cpp); updates run back to back, so that the
+wake-up noise of a shared machine does not drown them, and once at 1 kHz for the record. Goals: Cartesian impedance p50
+at most 10 us, p99.9 at most 25 us, and no allocation in any output.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bc_bringup import resources
+from bc_controllers import load_robot
+from benchmarks.provenance import provenance
+
+GOALS = {"output": "cartesian_impedance", "p50_us": 10.0, "p999_us": 25.0, "heap_calls": 0}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--updates", type=int, default=100_000, help="of each output, back to back (%(default)s)")
+    parser.add_argument("--realtime", type=int, default=5_000, help="of each output, at 1 kHz (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench/control.json"))
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    urdf = str(load_robot(resources.config_path("robot", "panda")).urdf)
+    runs = {
+        "back_to_back": measure(urdf, str(options.updates)),
+        "at_1_khz": measure(urdf, str(options.realtime), "--realtime"),
+    }
+    reached = judge(runs)
+    report = {
+        **provenance("make bench-control"),
+        "load_before": load,
+        "goals": GOALS,
+        "reached": reached,
+        **runs,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(table(runs))
+    print("goals: " + ", ".join(f"{goal} {'reached' if good else 'MISSED'}" for goal, good in reached.items()))
+    print(f"written: {options.out}")
+    return 0
+
+
+def measure(urdf: str, *arguments: str) -> list[dict[str, Any]]:
+    """One entry per output and kind of reference. A program that fails raises CalledProcessError."""
+    command = [program(), urdf, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def program() -> str:
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
+        path = Path(prefix) / "lib" / "bc_controllers" / "control_benchmark"
+        if path.is_file():
+            return str(path)
+    raise FileNotFoundError("control_benchmark: build bc_controllers with BUILD_TESTING, and source the workspace")
+
+
+def judge(runs: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
+    """Goals by name, of the updates back to back (allocations: of all), and whether each is reached."""
+    timed = [row for row in runs["back_to_back"] if row["output"] == GOALS["output"]]
+    reached = {f"{key} <= {GOALS[key]}": all(row[key] <= GOALS[key] for row in timed) for key in ("p50_us", "p999_us")}
+    reached["no allocation"] = all(row["heap_calls"] == 0 for rows in runs.values() for row in rows)
+    return reached
+
+
+def table(runs: dict[str, list[dict[str, Any]]]) -> str:
+    lines = [f"{'':14}{'output':22}{'reference':11}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>10} us  allocations/update"]
+    for name, rows in runs.items():
+        for row in rows:
+            times = f"{row['p50_us']:8.1f}{row['p99_us']:8.1f}{row['p999_us']:8.1f}{row['max_us']:10.1f}"
+            lines.append(
+                f"{name:14}{row['output']:22}{row['reference']:11}{times}     {row['heap_calls'] / row['updates']:g}"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
