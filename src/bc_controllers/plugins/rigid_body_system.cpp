@@ -1,3 +1,6 @@
+// clang-format off
+#include <pinocchio/fwd.hpp>  // before anything of Boost, whose lists it makes longer
+// clang-format on
 #include "rigid_body_system.hpp"
 
 #include <algorithm>

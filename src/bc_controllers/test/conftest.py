@@ -22,14 +22,14 @@ MakeChunk = Callable[..., ActionChunk]
 
 
 @pytest.fixture
-def program() -> Callable[[str], Path]:
+def program() -> Callable[[str], str]:
     """program(name): a test program of this package, as installed."""
 
-    def find(name: str) -> Path:
+    def find(name: str) -> str:
         for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
             path = Path(prefix) / "lib" / "bc_controllers" / name
             if path.is_file():
-                return path
+                return str(path)
         raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
 
     return find

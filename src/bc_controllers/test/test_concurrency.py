@@ -5,7 +5,6 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from bc_core.chunks import ActionChunk
 from bc_msgs.msg import ChunkAck
 
 Array = npt.NDArray[np.float64]
-Program = Callable[[str], Path]
+Program = Callable[[str], str]
 
 
 def run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -26,8 +25,7 @@ def run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 def test_the_control_loop_never_touches_the_heap(robot: Robot, program: Program) -> None:
     """A program that counts every heap call runs update() through all modes, rungs of the ladder and refusals."""
-    output = run(str(program("allocation_test")), str(robot.urdf)).stdout
-    reports = [json.loads(line) for line in output.splitlines()]
+    reports = [json.loads(line) for line in run(program("allocation_test"), str(robot.urdf)).stdout.splitlines()]
     assert len({(report["output"], report["pose"]) for report in reports}) == 6
     for report in reports:
         assert (report["modes"], report["rungs"], report["reasons"]) == (5, 4, 12)
@@ -37,28 +35,28 @@ def test_the_control_loop_never_touches_the_heap(robot: Robot, program: Program)
 
 def test_the_counter_of_that_program_counts(robot: Robot, program: Program) -> None:
     """One allocation a period, made on purpose, is found: otherwise the test above would prove nothing."""
-    output = run(str(program("allocation_test")), str(robot.urdf), "--allocate").stdout
+    output = run(program("allocation_test"), str(robot.urdf), "--allocate").stdout
     for report in map(json.loads, output.splitlines()):
         assert report["heap_calls"] >= report["periods"]
 
 
 def test_address_and_undefined_behaviour_sanitizers_find_nothing(robot: Robot, program: Program) -> None:
     """Every output through all modes, refusals and live settings, and a fork of it."""
-    done = run(str(program("memory_test")), str(robot.urdf), check=False)
+    done = run(program("memory_test"), str(robot.urdf), check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["periods"] > 6 * 8000
 
 
 def test_thread_sanitizer_finds_nothing_in_the_hand_over(program: Program) -> None:
     """Chunks, requests, settings and state, from five threads at once."""
-    done = run(str(program("hand_over_test")), check=False)
+    done = run(program("hand_over_test"), check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["periods"] > 0 and report["answers"] > 0
 
 
 def test_thread_sanitizer_finds_a_race_made_on_purpose(program: Program) -> None:
-    done = run(str(program("hand_over_test")), "--race", check=False)
+    done = run(program("hand_over_test"), "--race", check=False)
     assert done.returncode != 0 and "data race" in done.stderr
 
 
