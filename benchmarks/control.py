@@ -16,7 +16,7 @@ from bc_bringup import resources
 from bc_controllers import load_robot
 from benchmarks.provenance import provenance
 
-GOALS = {"output": "cartesian_impedance", "p50_us": 10.0, "p999_us": 25.0, "heap_calls": 0}
+GOALS: dict[str, Any] = {"output": "cartesian_impedance", "p50_us": 10.0, "p999_us": 25.0, "heap_calls": 0}
 
 
 def main() -> int:

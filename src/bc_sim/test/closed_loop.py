@@ -35,7 +35,9 @@ def build(position: bool = False, load: float = 0.0, wall: float | None = None) 
     if load > 0.0:
         body = spec.body(robot.tcp).add_body(name="load")
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.01] * 3, mass=load, contype=0, conaffinity=0)
-    if wall is not None:
+    if wall is not None:  # nothing but the hand may touch it
+        for geom in (geom for body in spec.bodies if body.name != "panda_hand" for geom in body.geoms):
+            geom.contype = geom.conaffinity = 0
         spec.worldbody.add_geom(
             name="wall",
             type=mujoco.mjtGeom.mjGEOM_BOX,
@@ -50,16 +52,16 @@ def build(position: bool = False, load: float = 0.0, wall: float | None = None) 
 
 
 def reach(robot: Robot) -> float:
-    """The greatest x of the hand's and the fingers' geometry at home [m]."""
+    """The greatest x of the hand's geometry at home [m]."""
     model = build()
     data = mujoco.MjData(model)
     for name, value in zip(robot.arm, robot.home, strict=True):
         data.joint(name).qpos[0] = value
     mujoco.mj_forward(model, data)
-    bodies = {model.body("panda_hand").id} | {int(model.joint(name).bodyid[0]) for name in robot.fingers}
+    hand = model.body("panda_hand").id
     farthest = -np.inf
     for geom in range(model.ngeom):
-        if int(model.geom_bodyid[geom]) not in bodies or int(model.geom_dataid[geom]) < 0:
+        if int(model.geom_bodyid[geom]) != hand or int(model.geom_dataid[geom]) < 0:
             continue
         mesh = int(model.geom_dataid[geom])
         first, count = int(model.mesh_vertadr[mesh]), int(model.mesh_vertnum[mesh])
@@ -71,7 +73,7 @@ def reach(robot: Robot) -> float:
 class Cell:
     """Controller and plant of one robot. pose: chunks hold a pose of the tool, otherwise joints.
 
-    load: mass welded to the tool [kg]. wall: a plate across x, whose face is so far ahead of the fingertips [m].
+    load: mass welded to the tool [kg]. wall: a plate across x, whose face is so far ahead of the hand [m].
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Cell:
         )
         self.hand = self.model.body("panda_hand").id
         self.arm = [int(self.model.joint(name).dofadr[0]) for name in robot.arm]
+        self._probe = mujoco.MjData(self.model)
         self._sequence = 0
         self.plant.advance(5)
         self.start = self.state.tcp if pose else np.array(robot.home)  # what a row says of the robot as it stands
@@ -169,11 +172,12 @@ class Cell:
 
     def kinetic_energy(self) -> float:
         """Of the arm, rotors included [J]."""
-        mass = np.zeros((self.model.nv, self.model.nv))
-        mujoco.mj_fullM(self.model, mass, self.data.qM)
-        return float(0.5 * self.data.qvel @ mass @ self.data.qvel)
+        momentum = np.zeros(self.model.nv)
+        mujoco.mj_mulM(self.model, self.data, momentum, self.data.qvel)
+        return float(0.5 * self.data.qvel @ momentum)
 
-    def hand_velocity(self) -> Array:
-        velocity = np.zeros(6)
-        mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_BODY, self.hand, velocity, 0)
-        return velocity[3:]
+    def hand_position(self) -> Array:
+        """Of the hand's centre of mass, as the joints stand now."""
+        self._probe.qpos[:] = self.data.qpos
+        mujoco.mj_kinematics(self.model, self._probe)
+        return np.array(self._probe.xipos[self.hand])
