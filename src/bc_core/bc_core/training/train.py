@@ -190,6 +190,7 @@ def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> C
             f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
             "scratch, or use the configuration it was trained with"
         )
+    policy.network.requires_grad_(True)  # a loaded policy is for inference
     return policy
 
 
