@@ -66,7 +66,7 @@ def test_the_file_of_the_repository_is_sound(data: dict[str, Any], tmp_path: Pat
         ("controller.friction.coulomb", [-0.1] * 7, "friction.coulomb of panda_joint1 is -0.1"),
         ("controller.payload.mass", 5.0, "payload.mass is 5"),
         ("controller.payload.mass", -1.0, "payload.mass is -1"),
-        ("controller.gains.preset", "XX", "gains.preset 'XX' is unknown: known are CO, SO, CU, SU"),
+        ("controller.gains.preset", "XX", "gains.preset 'XX' is unknown: known are CO, CU, SO, SU"),
         ("controller.gains.presets", {"XX": {"stiffness": 0.0, "damping_ratio": 1.0}}, "presets.XX.stiffness is 0"),
         (
             "controller.gains.presets",

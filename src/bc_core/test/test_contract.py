@@ -29,7 +29,7 @@ def test_groups_tile_the_row(contract: Contract) -> None:
 
 
 def test_latched_topics_are_known(contract: Contract) -> None:
-    assert [entry.topic for entry in contract.record if entry.latched] == ["controller/mode"]
+    assert [entry.topic for entry in contract.record if entry.latched] == ["controller/mode", "policy/help"]
 
 
 def test_cartesian_group(document: dict[str, Any]) -> None:
