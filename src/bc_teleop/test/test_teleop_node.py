@@ -214,7 +214,9 @@ def patient_joystick(config_folder: Path, folder: Path) -> Path:
 
 def joystick(graph: Graph, dead_man: int, stick: float, resume: int = 0, pressed: int | None = None) -> None:
     """Publish a reading of the pad of config/teleop/joy.yaml, and the controller's state with it."""
-    time.sleep(0.01)  # a pad's rate: thousands a second would drown what the node answers
+    until = time.monotonic() + 0.01  # a pad's rate: of thousands a second the executor would see nothing else
+    while time.monotonic() < until:
+        graph.executor.spin_once(timeout_sec=0.001)
     buttons = [0] * 11
     buttons[4], buttons[5] = dead_man, resume
     if pressed is not None:
