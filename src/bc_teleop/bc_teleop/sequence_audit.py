@@ -8,11 +8,17 @@ without the publisher's identity.
 from collections.abc import Callable
 
 
+KEPT = 16  # publishers remembered of a topic, those that have ended among them
+
+
 class SequenceAudit:
     """One topic's publishers, each known by the number that it gives its next message, least recently heard first.
 
     With one publisher the count is exact. With several, a message whose number nobody was to send next belongs to the
     publisher with the closest lower one: exact as long as their numbers stay apart by more than what is lost.
+
+    A number below all of them is a publisher's that began: another one, or one anew. Which, nobody can tell, for the
+    graph tells of a new publisher later than its first message comes; so no one is forgotten for it.
     """
 
     def __init__(self) -> None:
@@ -31,9 +37,7 @@ class SequenceAudit:
             if lower:
                 lost = sequence - max(lower)
                 self._next.remove(max(lower))
-            else:
-                del self._next[0]  # a publisher began anew
-        self._next.append(sequence + 1)
+        self._next = [*self._next[1 - KEPT :], sequence + 1]
         return lost
 
 

@@ -25,6 +25,22 @@ def test_a_publisher_that_began_anew_lost_nothing() -> None:
     assert audit([100, 101, 1, 2, 3]) == 0
 
 
+def test_a_second_publisher_that_the_graph_does_not_tell_of_yet_makes_no_loss_of_the_first() -> None:
+    assert audit([*range(1, 35), *range(1, 18), 35, 36, 18], publishers=1) == 0
+
+
+def test_a_gap_after_a_beginning_anew_is_counted_exactly() -> None:
+    assert audit([100, 101, 1, 2, 5], publishers=1) == 2
+
+
+def test_of_many_that_began_anew_only_the_newest_are_remembered() -> None:
+    audit = SequenceAudit()
+    for number in range(100_000, 0, -1000):
+        assert audit.missing_before(number, lambda: 1) == 0
+    assert audit.missing_before(2, lambda: 1) == 0
+    assert audit.missing_before(100_002, lambda: 1) == 100_002 - 15_001  # 16 are known: 3, and 1001 to 15001
+
+
 def test_interleaved_publishers_are_told_apart() -> None:
     generator = random.Random(1)
     streams = [iter(range(1, 200)), iter(range(5000, 5199))]
