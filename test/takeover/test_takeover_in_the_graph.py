@@ -21,11 +21,11 @@ from bc_core.dataset import read_episode
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeOutcome
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
-from takeover_rig import CONFIG, FrozenRows, launched
+from takeover_rig import CONFIG, launched
 
 HOLD, POLICY, HUMAN, STOPPED = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN, ControlMode.STOPPED
 UP = {"a4": 0.4}
-JUMP = 0.1  # [rad] no jump to another place; how little it is when nobody is late is tested in virtual time
+JUMP = 0.02  # [rad]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def refusals(graph: Operator, source: str) -> list[str]:
 
 
 def test_take_over_release_and_resume(driven: Operator) -> None:
-    graph, frozen = driven, FrozenRows(driven)
+    graph = driven
     graph.press(DEAD_MAN, **UP)
     graph.until(lambda: sum(ack.source == "human" for ack in graph.acks) >= 10)
     graph.press()
@@ -69,7 +69,7 @@ def test_take_over_release_and_resume(driven: Operator) -> None:
     assert all(ack.verdict == ChunkAck.IN_FORCE for ack in human)
     assert max(ack.raw_jump for ack in human) < JUMP
     first = next(ack for ack in graph.acks if ack.source == "policy" and ack.mode_epoch == graph.modes[-1].epoch)
-    frozen.check(first)
+    assert first.raw_jump < 1e-6
 
 
 def test_stop_latches_and_reset_leaves_it(driven: Operator) -> None:
@@ -96,7 +96,7 @@ def test_an_unplugged_joystick_holds(driven: Operator) -> None:
     graph.until_mode(HUMAN)
     graph.plugged = False
     graph.until_mode(HOLD)
-    assert graph.modes[-1].reason in ("released", "lease over")  # on a busy machine the lease may be the first to end
+    assert graph.modes[-1].reason == "released"
 
 
 def test_a_press_during_a_reset_does_not_move_the_robot_to_where_it_was(driven: Operator) -> None:
@@ -125,9 +125,7 @@ def test_of_two_devices_one_keeps_the_lease_and_killing_its_node_holds(driven: O
         graph.press(DEAD_MAN, **UP)
         graph.until(lambda: graph.mode == HUMAN and any("lease" in why for why in refusals(graph, "human")))
         graph.spin_for(0.5)
-        in_force = [ack for ack in graph.acks if ack.source == "human" and ack.verdict == ChunkAck.IN_FORCE]
-        for epoch in {ack.mode_epoch for ack in in_force}:  # another one: a busy machine let the lease end
-            assert len({ack.producer for ack in in_force if ack.mode_epoch == epoch}) == 1
+        assert len({a.producer for a in graph.acks if a.source == "human" and a.verdict == ChunkAck.IN_FORCE}) == 1
         graph.press()
         graph.until_mode(HOLD)
     finally:
@@ -203,7 +201,7 @@ def test_labels_equal_the_true_intervals_to_the_tick(graph: Operator) -> None:
             assert (int(mode), str(source)) == around[0], index
             compared += 1
     assert compared > 0.8 * len(ticks.mode)
-    human = np.flatnonzero(ticks.mode == HUMAN)
+    human = np.flatnonzero(ticks.source == "human")
     assert len(human) > 25 and np.count_nonzero(np.diff(human) > 1) == 1  # two interventions
 
 
