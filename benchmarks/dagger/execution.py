@@ -1,18 +1,14 @@
 """Running the benchmark's jobs in processes, each kept as it ends."""
 
-import signal
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
-
-import torch
+from typing import Any
 
 import bc_core
-from bc_core.training.progress import progress_bar
 from benchmarks.dagger.learners import Plan, learn
+from benchmarks.pool import run_all
 from benchmarks.rtc.cells import Results
 
 
@@ -31,24 +27,11 @@ class Job:
 
 def run_jobs(jobs: Sequence[Job], plan: Plan, results: Results, workers: int) -> None:
     """What finishes is on disk at once."""
-    if not jobs:
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_worker)
-    try:
-        with progress_bar("runs", len(jobs)) as update:
-            futures = {pool.submit(learn, job.arm, job.seed, plan): job for job in jobs}
-            for done, future in enumerate(as_completed(futures)):
-                results.put(futures[future], future.result())
-                update(done + 1, futures[future].name)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+    run_all("runs", jobs, partial(_learn, plan=plan), results.put, workers)
 
 
-def _worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end at once and quietly: the parent reports
-    torch.set_num_threads(1)
+def _learn(job: Job, plan: Plan) -> dict[str, Any]:
+    return learn(job.arm, job.seed, plan)
 
 
 @cache

@@ -1,21 +1,19 @@
 """Running the benchmark's cells in processes, each kept as it ends; and the latency of the networks, one at a time."""
 
-import signal
 import statistics
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial
 
 import torch
 
 from bc_core.policies.network import PolicyNetwork
 from bc_core.policies.trunks import Size
-from bc_core.training.progress import progress_bar
 from benchmarks.policies.cells import CHUNKS, Cell, run
 from benchmarks.policies.heads import ARMS
 from benchmarks.policies.learning import Budget
 from benchmarks.policies.tasks import TASKS
+from benchmarks.pool import run_all
 from benchmarks.rtc.cells import Results
 
 LATENCY_TASK, WARM_UP, MEASURED = "pusht", 3, 30
@@ -23,24 +21,7 @@ LATENCY_TASK, WARM_UP, MEASURED = "pusht", 3, 30
 
 def run_cells(cells: Sequence[Cell], budget: Budget, results: Results, workers: int) -> None:
     """What finishes is on disk at once."""
-    if not cells:
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_worker)
-    try:
-        with progress_bar("cells", len(cells)) as update:
-            futures = {pool.submit(run, cell, budget): cell for cell in cells}
-            for done, future in enumerate(as_completed(futures)):
-                results.put(futures[future], future.result())
-                update(done + 1, futures[future].name)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-def _worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end at once and quietly: the parent reports
-    torch.set_num_threads(1)
+    run_all("cells", cells, partial(run, budget=budget), results.put, workers)
 
 
 def latencies(budget: Budget) -> dict[str, float]:

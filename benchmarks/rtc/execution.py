@@ -1,6 +1,5 @@
 """Running the benchmark's jobs in processes: first the networks they need, then the jobs, each kept as it ends."""
 
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import cache
@@ -8,10 +7,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from benchmarks.pool import one_quiet_thread
 from benchmarks.rtc import cells, jitter
 from benchmarks.rtc.arms import ARMS
 from benchmarks.rtc.cells import Cell, Results
@@ -39,7 +38,7 @@ def run_jobs(
         TimeRemainingColumn(elapsed_when_finished=False),
     )
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=one_quiet_thread)
     try:
         with Progress(*columns, console=console, speed_estimate_period=600.0) as progress:
             for stage in (0, 1):  # corrections are trained on chunks of the conditioned policy
@@ -74,11 +73,6 @@ def _networks(jobs: Sequence[Job]) -> list[tuple[str, int, Kind]]:
 
 def _horizon(job: Job) -> int:
     return job.horizon if isinstance(job, Cell) else jitter.HORIZON
-
-
-def _worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # end at once and quietly: the parent reports
-    torch.set_num_threads(1)
 
 
 @cache

@@ -7,7 +7,6 @@ without the publisher's identity.
 
 from collections.abc import Callable
 
-
 KEPT = 16  # publishers remembered of a topic, those that have ended among them
 
 

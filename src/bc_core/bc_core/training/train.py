@@ -21,7 +21,15 @@ from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import TrainConfig
 from bc_core.policies.network import PolicyNetwork
 from bc_core.training.curves import Curves
-from bc_core.training.data import fingerprint, frames_of, new_policy, read_episodes, split, training_set
+from bc_core.training.data import (
+    TrainingSet,
+    fingerprint,
+    frames_of,
+    new_policy,
+    read_episodes,
+    split,
+    training_set,
+)
 from bc_core.training.hardware import Hardware
 from bc_core.training.optimise import Judge, Run, evaluate, optimise
 from bc_core.training.progress import progress_bar, track
@@ -99,22 +107,31 @@ def train(
     policy.network.cpu()
     summary: dict[str, Any] = {
         **vars(account),
+        **_learned(policy, data, validation, settings, curves),
+        "read_seconds": read_seconds,
+        "train_seconds": time.monotonic() - begun - read_seconds,
+        "start": None if start is None else str(start),
+        "trained_on": [fingerprint(episode) for episode in seen],
+    }
+    shown = {PAGE: _page(out, policy, held_out or seen, bool(held_out), settings, curves, summary)} if page else {}
+    save_policy(policy, out, summary, shown)
+    (run_folder / STATE_FILE).unlink(missing_ok=True)
+    return summary
+
+
+def _learned(
+    policy: ChunkPolicy, data: TrainingSet, validation: TrainingSet | None, settings: TrainConfig, curves: Curves
+) -> dict[str, Any]:
+    """What the summary says of the policy and of how it came about."""
+    return {
         "frames": len(data),
         "steps": settings.training.steps,
         "train_loss": curves.final_loss,
         "validation_loss": evaluate(policy.network, validation, 1024, settings.training.seed) if validation else None,
         "rollout_scores": curves.scores,
         "parameters": sum(parameter.numel() for parameter in policy.network.parameters()),
-        "read_seconds": read_seconds,
-        "train_seconds": time.monotonic() - begun - read_seconds,
-        "start": None if start is None else str(start),
-        "trained_on": [fingerprint(episode) for episode in seen],
         "settings": {"data": asdict(settings.data), "training": vars(settings.training)},
     }
-    shown = {PAGE: _page(out, policy, held_out or seen, bool(held_out), settings, curves, summary)} if page else {}
-    save_policy(policy, out, summary, shown)
-    (run_folder / STATE_FILE).unlink(missing_ok=True)
-    return summary
 
 
 def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
