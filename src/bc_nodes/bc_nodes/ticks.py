@@ -10,12 +10,15 @@ from bc_core.grid import NANOSECONDS, Grid
 class TickTimer:
     """Calls `callback(tick)` once in every tick of the node's clock, as it begins; never an old one.
 
+    half_over: whether a tick is still called when more than half of it has passed. Who pairs a tick with what is seen
+    at its beginning should not; who only wants to be called regularly, and acts on the present time, should.
+
     A periodic timer would keep the phase of its first wake-up, however late that was, for ever. So the timer is set
     anew at every call, to the beginning of the next tick: a late call, or a jump of the clock, moves none after it.
     """
 
-    def __init__(self, node: Node, grid: Grid, callback: Callable[[int], None]) -> None:
-        self._node, self._grid, self._callback = node, grid, callback
+    def __init__(self, node: Node, grid: Grid, callback: Callable[[int], None], half_over: bool = False) -> None:
+        self._node, self._grid, self._callback, self._half_over = node, grid, callback, half_over
         self._last: int | None = None
         self._timer = node.create_timer(self._wait(self._now()) / NANOSECONDS, self._call)
 
@@ -37,6 +40,6 @@ class TickTimer:
         self._timer.reset()
         tick = self._grid.floor(now)
         late = now - self._grid.time(tick) > self._grid.dt_ns // 2
-        if tick != self._last and not late:
+        if tick != self._last and (self._half_over or not late):
             self._last = tick
             self._callback(tick)

@@ -70,6 +70,14 @@ def test_a_tick_that_is_half_over_is_left_out(rig: Rig) -> None:
     assert rig.at(START + 5, 25 * MS) == [START + 5]  # and the ticks that were slept through are not made up for
 
 
+def test_who_wants_to_be_called_regularly_is_called_in_a_tick_that_is_half_over(rig: Rig) -> None:
+    TickTimer(rig.node, GRID, rig.called.append, half_over=True)
+    assert rig.at(START + 1, 26 * MS) == [START + 1]
+    assert rig.at(START + 1, 49 * MS) == []  # once
+    assert rig.at(START + 5, 49 * MS) == [START + 5]
+    assert rig.at(START + 6) == [START + 6]
+
+
 def test_after_a_jump_of_the_clock_it_calls_at_the_ticks_of_the_new_time(rig: Rig) -> None:
     TickTimer(rig.node, GRID, rig.called.append)
     assert rig.at(START + 1) == [START + 1]

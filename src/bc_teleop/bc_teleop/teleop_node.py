@@ -131,7 +131,7 @@ class TeleopNode(BcLifecycleNode):
 
     def activate(self) -> None:
         if not self._lockstep:
-            self._ticks = TickTimer(self, self._grid, lambda tick: self._step(self._now_ns()))
+            self._ticks = TickTimer(self, self._grid, lambda tick: self._step(self._now_ns()), half_over=True)
 
     def deactivate(self) -> None:
         if self._ticks is not None:
