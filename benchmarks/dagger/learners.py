@@ -52,7 +52,8 @@ def learn(name: str, seed: int, plan: Plan) -> dict[str, Any]:
     """
     task, arm = Lane(), ARMS[name]
     gathered: list[Windows] = []
-    spent, solved = [], []
+    spent: list[int] = []
+    solved: list[str] = []
     budget = RowBudget(0)
     networks: list[ChunkNetwork] = []
     for number in range(plan.rounds):
