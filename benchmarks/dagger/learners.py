@@ -45,10 +45,15 @@ class Plan:
 
 
 def learn(name: str, seed: int, plan: Plan) -> dict[str, Any]:
-    """All rounds of one arm and seed: rows spent, who was solved after every round, and the last policy's error."""
+    """All rounds of one arm and seed: rows spent, who was solved after every round, and the last policy's error.
+
+    A round that adds nothing (batch DAgger: nobody had to take over) leaves the policy as it is: trained again from
+    the same seed on the same rows it would be the same.
+    """
     task, arm = Lane(), ARMS[name]
     gathered: list[Windows] = []
-    spent, solved = [], []
+    spent: list[int] = []
+    solved: list[str] = []
     budget = RowBudget(0)
     networks: list[ChunkNetwork] = []
     for number in range(plan.rounds):
@@ -56,8 +61,11 @@ def learn(name: str, seed: int, plan: Plan) -> dict[str, Any]:
         first = number == 0
         round_ = demonstrate if first else arm.round
         gathered.append(round_(task, networks, number, budget, 1000 * seed + number))
-        networks = [_train(task, joined(gathered), plan.steps, 10 * seed + member) for member in range(arm.members)]
         spent.append(budget.spent)
+        if not len(gathered[-1].observation):
+            solved.append(solved[-1])
+            continue
+        networks = [_train(task, joined(gathered), plan.steps, 10 * seed + member) for member in range(arm.members)]
         found = evaluate(task, student(networks[0], seed), plan.episodes, JUDGED)
         solved.append("".join("1" if good else "0" for good in found.solved.tolist()))
     growth = evaluate(Lane(plan.longest), student(networks[0], seed), plan.episodes, JUDGED)

@@ -54,6 +54,8 @@ def _growth(document: Mapping[str, Any], path: Path) -> None:
             seen = cost > 0.0
             if seen.any():
                 axes.loglog(ticks[seen], cost[seen], color=COLOURS[name], label=ARMS[name].title)
+            else:
+                axes.plot([], [], color=COLOURS[name], label=f"{ARMS[name].title}: none")
         ends = np.array([10.0, longest])
         for power, style in ((1, ":"), (2, "--")):
             label = "grows as T" if power == 1 else "grows as T²"

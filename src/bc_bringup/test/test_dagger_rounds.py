@@ -133,6 +133,15 @@ def test_each_round_drives_with_the_policy_before_and_trains_on_everything(
     assert len(judged) == 3 and len({tuple(asked.seeds) for asked in judged}) == 1  # all on the same scenes
 
 
+def test_an_operator_at_the_keyboard_is_waited_for(world: World, demonstrations: Path, tmp_path: Path) -> None:
+    here = Operator(Setup(), plan(), "keyboard")
+    rounds.run_round(Setup(), plan(), Round(tmp_path, 0), demonstrations, here)
+    here.drive(Round(tmp_path, 1))
+    asked = world.sessions[-1]
+    assert (asked.arguments["device"], asked.metadata["device"]) == ("none", "keyboard")
+    assert asked.by_hand == {"/teleop": "bcros teleop --device keyboard"}
+
+
 def test_a_second_run_repeats_nothing(world: World, demonstrations: Path, tmp_path: Path) -> None:
     root = tmp_path / "dagger"
     for _ in range(2):

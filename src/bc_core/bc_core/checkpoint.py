@@ -60,8 +60,12 @@ def save_policy(
         partial.replace(directory)
 
 
-def load_policy(directory: str | Path) -> ChunkPolicy:
-    """The policy of a checkpoint, ready to infer. BcError names what is missing, damaged or does not fit."""
+def load_policy(directory: str | Path, trainable: bool = False) -> ChunkPolicy:
+    """The policy of a checkpoint, ready to infer. BcError names what is missing, damaged or does not fit.
+
+    trainable: ready to be trained further: what a new policy of its kind would learn asks for gradients, and no more (a
+    quantiser that was fitted beforehand stays as it is).
+    """
     document = read_config(directory)
     root = Section(document, f"checkpoint '{directory}'")
     contract = Contract.from_document(root.section("contract").document, f"{directory}/{CONFIG_FILE}")
@@ -77,8 +81,9 @@ def load_policy(directory: str | Path) -> ChunkPolicy:
         policy.network.load_state_dict(_weights(path, document["format"]))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise BcError(f"checkpoint '{path}' cannot be loaded ({error}): train again") from error
-    policy.network.eval()
-    policy.network.requires_grad_(False)  # guidance differentiates by the actions only
+    if not trainable:
+        policy.network.eval()
+        policy.network.requires_grad_(False)  # guidance differentiates by the actions only
     return policy
 
 

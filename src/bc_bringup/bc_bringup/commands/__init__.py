@@ -20,6 +20,7 @@ from bc_bringup.commands import (
     repair,
     replay,
     rollout,
+    teleop,
     train,
     view,
 )
@@ -27,5 +28,5 @@ from bc_bringup.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
-    "replay": replay, "convert": convert, "view": view, "description": description,
+    "replay": replay, "teleop": teleop, "convert": convert, "view": view, "description": description,
 }  # fmt: skip

@@ -6,6 +6,7 @@ Episodes that are in the directory already are kept and not repeated: stop at an
 import argparse
 from pathlib import Path
 
+from bc_bringup.commands import teleop
 from bc_bringup.commands.common import Setup, add_setup_arguments, positive, setup_of
 from bc_bringup.episodes import records, session
 from bc_teleop.device_names import HANDS
@@ -27,7 +28,7 @@ def collect(
     arguments = {
         **setup.launch_arguments(),
         "directory": str(directory.resolve()),
-        "device": device,
+        "device": teleop.launched(device),
         "lockstep": str(lockstep).lower(),
         "participants": f"[teleop, recorder, {session.PARTICIPANT}]",
     }
@@ -36,7 +37,7 @@ def collect(
             title="collect", launch_file="collect", arguments=arguments, directory=directory,
             seeds=range(first_seed, first_seed + episodes), operator=device,
             metadata={"device": device, "task": setup.task}, is_policy=False, lockstep=lockstep,
-            namespace=setup.namespace, verbose=setup.verbose,
+            namespace=setup.namespace, verbose=setup.verbose, by_hand=teleop.by_hand(setup, device),
         )
     )  # fmt: skip
 

@@ -14,8 +14,10 @@ from bc_bringup import resources
 from bc_bringup.commands import rollout
 from bc_bringup.commands.common import add_setup_arguments, positive, setup_of
 from bc_bringup.dagger.plan import Round, load_plan
+from bc_teleop.device_names import HANDS
 
 PLANS = {"operator": "config/dagger.yaml", "simulated": "config/dagger_simulated.yaml"}
+OPERATORS = ("intervening", *HANDS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--directory", type=Path, default=Path("out/dagger"), help="a folder per round (%(default)s)")
     parser.add_argument("--expert", default="operator", choices=tuple(PLANS), help="%(default)s unless given")
     parser.add_argument("--plan", type=Path, help=f"what a round holds, instead of {' or '.join(PLANS.values())}")
-    parser.add_argument(
-        "--device",
-        default="intervening",
-        choices=("intervening", "joy", "gamepad"),
-        help="the operator's (%(default)s)",
-    )
+    parser.add_argument("--device", default=OPERATORS[0], choices=OPERATORS, help="the operator's (%(default)s)")
     add_setup_arguments(parser)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bc_bringup import resources
-from bc_bringup.commands import rollout
+from bc_bringup.commands import rollout, teleop
 from bc_bringup.commands.common import Setup
 from bc_bringup.dagger.expert import seeds
 from bc_bringup.dagger.plan import Plan, Round
@@ -26,7 +26,7 @@ class Operator:
             **setup.launch_arguments(),
             "checkpoint": str(checkpoint.resolve()),
             "directory": str(this.episodes.resolve()),
-            "device": self.device,
+            "device": teleop.launched(self.device),
         }
         metadata = {
             "device": self.device,
@@ -38,6 +38,7 @@ class Operator:
                 title=f"round {this.number}", launch_file="dagger", arguments=arguments, directory=this.episodes,
                 seeds=seeds(this, self.plan.episodes), operator=self.device, metadata=metadata, is_policy=True,
                 lockstep=False, namespace=setup.namespace, verbose=setup.verbose,
+                by_hand=teleop.by_hand(setup, self.device),
             )
         )  # fmt: skip
 

@@ -85,14 +85,14 @@ class EpisodeManager:
 
     # --- the graph ------------------------------------------------------------------------------------------------
 
-    def wait_for_nodes(self, names: list[str]) -> None:
+    def wait_for_nodes(self, names: list[str], seconds: float = START_SECONDS) -> None:
         """Until every node (fully qualified name) is active and ticks come. BcError names who is late."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         for name in names:
             client = self.node.create_client(GetState, f"{name}/get_state")
             while not self._is_active(client):
                 if time.monotonic() > deadline:
-                    raise BcError(f"node {name} is not active after {START_SECONDS:.0f} s: see its log")
+                    raise BcError(f"node {name} is not active after {seconds:.0f} s: see its log")
                 self._spin()
             self.node.destroy_client(client)
         self._until(lambda: self._task is not None, START_SECONDS, "a message on 'task/state' from the simulation")

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bc_bringup.launching.substitution import Context
 from bc_core.errors import BcError
 
 PARTICIPANT = "manager"  # the episode manager's name in lock step
+BY_HAND_SECONDS = 600.0  # until a node is there that somebody has to start
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Session:
     """What to run.
 
     title: for the progress. arguments: of the launch file. directory: of the bags; the logs go beside it. seeds: one
-    per episode. metadata: stored with every episode; episodes already in the directory must agree with it.
+    per episode. metadata: stored with every episode; episodes already in the directory must agree with it. by_hand:
+    nodes that the launch file does not start, and somebody must: fully qualified name -> what to type.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Session:
     lockstep: bool
     namespace: str = ""
     verbose: bool = False
+    by_hand: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(session: Session) -> list[records.Record]:
@@ -91,6 +94,9 @@ def _running(session: Session, progress: EpisodeProgress) -> Iterator[Any]:
             manager = EpisodeManager(session.namespace, PARTICIPANT if session.lockstep else None, check)
             try:
                 manager.wait_for_nodes(names)
+                for name, words in session.by_hand.items():
+                    progress.write(f"{session.title}: waits for node {name}: in another terminal type\n    {words}")
+                    manager.wait_for_nodes([name], BY_HAND_SECONDS)
                 yield manager
             finally:
                 manager.close()

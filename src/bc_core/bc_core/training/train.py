@@ -197,7 +197,7 @@ def _page(
 
 def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> ChunkPolicy:
     """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
-    policy = load_policy(checkpoint)
+    policy = load_policy(checkpoint, trainable=True)
     policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
     before, now = policy.config.to_document(), settings.policy.to_document()
     differing = [key for key in now if before.get(key) != now[key]]
@@ -207,7 +207,6 @@ def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> C
             f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
             "scratch, or use the configuration it was trained with"
         )
-    policy.network.requires_grad_(True)  # a loaded policy is for inference
     return policy
 
 

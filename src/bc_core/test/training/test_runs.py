@@ -133,6 +133,25 @@ def test_the_weights_that_do_best_are_kept(contract: Contract, bags: list[Path],
     assert not np.array_equal(kept, judged[8])
 
 
+@pytest.mark.parametrize("kind", ["flow", "implicit", "vqbet"])
+def test_a_warm_start_learns_what_a_new_policy_would(
+    contract: Contract, bags: list[Path], tmp_path: Path, kind: str
+) -> None:
+    """From the weights of a checkpoint, and away from them; what is fitted beforehand stays as it is."""
+    document = small(kind, steps=2, validation=0.0)
+    train(bags, contract, document, tmp_path / "first")
+    train(bags, contract, document, tmp_path / "second", start=tmp_path / "first")
+    first, second = (load_policy(tmp_path / name, trainable=True).network for name in ("first", "second"))
+    assert first.training
+    before, after = (dict(network.named_parameters()) for network in (first, second))
+    moved = {name: (after[name] - before[name]).abs().max().item() for name in before}
+    fixed = {name for name, parameter in before.items() if not parameter.requires_grad}
+    assert moved["observation.weight"] > 0.0
+    assert max(moved.values()) < 0.02  # a step or two of training: not other weights
+    assert all(moved[name] == 0.0 for name in fixed)
+    assert bool(fixed) == (kind == "vqbet")
+
+
 @pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_head_trains_in_mixed_precision(contract: Contract, bags: list[Path], tmp_path: Path, path: Path) -> None:
     """bfloat16 inside, float32 weights outside, and a loss that is that of float32 but for rounding."""
