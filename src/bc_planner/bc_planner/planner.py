@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import pinocchio as pin
 
 from bc_controllers import Robot
 from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
@@ -14,13 +14,12 @@ from bc_core.grid import Grid
 from bc_planner.arm import Arm
 from bc_planner.collision import CollisionModel
 from bc_planner.goal import Back, Motion, MotionError, MotionGoal, Reason, ToJoints, ToNamed, ToPose
-from bc_planner.kinematics import reached, solutions, straight
+from bc_planner.kinematics import straight
 from bc_planner.sampling import line_free, search
+from bc_planner.targets import Targets
 from bc_planner.timing import time_optimal
 from bc_planner.workspace import Workspace
 
-_GUESSES = 24  # of inverse kinematics, at random, beside start and home
-_CANDIDATES = 6  # free configurations for a pose that are enough
 _THERE = 1e-3  # [rad, m]: so near to the goal nothing moves
 _REFINEMENTS = 4  # of a spline that leaves its path where that counts
 _LOOKS = 4  # at the curve between two rows
@@ -49,18 +48,17 @@ class MotionPlanner:
         self.workspace, self.settings = workspace, settings
         self._groups, self._grid = groups, grid
         self._columns, self._gripper = _columns(groups, self.arm)
-        self._random = np.random.default_rng(1)
-        for name, there in workspace.configurations.items():
-            if len(there.arm) != len(self.arm.joints):
-                raise BcError(
-                    f"workspace '{workspace.name}': configuration '{name}' has {len(there.arm)} joints, but robot"
-                    f" '{robot.name}' has {len(self.arm.joints)}: give one position each"
-                )
+        self._targets = Targets(self.arm, self.collisions, workspace)
+        self.configuration = self._targets.configuration
 
     def plan(
-        self, reference: Array, goal: MotionGoal, canceled: Callable[[], bool] = lambda: False, measured: Array | None = None
+        self,
+        reference: Array,
+        goal: MotionGoal,
+        canceled: Callable[[], bool] = lambda: False,
+        measured: Array | None = None,
     ) -> Motion:
-        """A motion from the controller's reference, a row (D,), at rest. measured: the joints (n,), where they are known.
+        """A motion from the controller's reference, a row (D,), at rest. measured: the joints (n,), where known.
 
         MotionError with the reason; nothing is left behind.
         """
@@ -68,8 +66,8 @@ class MotionPlanner:
         start, opening = reference[self._columns], self._opening(reference)
         end_opening = self._end_opening(goal, opening)
         self.arm.opening = max(opening, end_opening)
-        self._refuse_start(start if measured is None else measured)
-        self._refuse_start(start)
+        self._targets.refuse_start(start if measured is None else measured)
+        self._targets.refuse_start(start)
         start = self.arm.clip(start)
         legs = self._legs(start, goal, canceled)
         speed = self._speed(goal)
@@ -77,27 +75,13 @@ class MotionPlanner:
         end = legs[-1][-1] if legs else start
         return Motion(rows, end, time.monotonic() - begun)
 
-    def configuration(self, name: str) -> tuple[Array, float | None]:
-        """Joint positions and opening of a name. MotionError BAD_GOAL names the known ones."""
-        if name == "home":
-            return np.array(self.arm.robot.home), None
-        if name not in self.workspace.configurations:
-            known = ", ".join(["home", *sorted(self.workspace.configurations)])
-            raise MotionError(
-                Reason.BAD_GOAL, f"configuration '{name}' is not in workspace '{self.workspace.name}': it has {known}"
-            )
-        found = self.workspace.configurations[name]
-        return np.array(found.arm), found.gripper
-
-    # --- the ends -------------------------------------------------------------------------------------------------
-
     def _opening(self, reference: Array) -> float:
         return float(reference[self._gripper]) if self._gripper is not None else self.arm.opening
 
     def _end_opening(self, goal: MotionGoal, opening: float) -> float:
         wanted = goal.gripper
         if wanted is None and isinstance(goal, ToNamed):
-            wanted = self.configuration(goal.name)[1]
+            wanted = self._targets.configuration(goal.name)[1]
         if wanted is None:
             return opening
         controller = self.arm.robot.controller
@@ -113,22 +97,6 @@ class MotionPlanner:
             raise MotionError(Reason.BAD_GOAL, f"speed_scale is {speed:g}: give a share above 0 and up to 1")
         return speed
 
-    def _refuse_start(self, start: Array) -> None:
-        if beyond := self.arm.beyond(start):
-            raise MotionError(Reason.OUT_OF_LIMITS, f"the arm stands beyond its limits: {beyond}; drive it back by hand")
-        if contact := self.collisions.contact(start):
-            raise MotionError(
-                Reason.START_IN_COLLISION,
-                f"the arm stands in collision: {contact}; drive it free by hand, or correct workspace"
-                f" '{self.workspace.name}'",
-            )
-
-    def _refuse_goal(self, goal: Array) -> None:
-        if beyond := self.arm.beyond(goal):
-            raise MotionError(Reason.OUT_OF_LIMITS, f"the goal is beyond the limits: {beyond}")
-        if contact := self.collisions.contact(goal):
-            raise MotionError(Reason.GOAL_IN_COLLISION, f"the goal is in collision: {contact}")
-
     # --- the way --------------------------------------------------------------------------------------------------
 
     def _legs(self, start: Array, goal: MotionGoal, canceled: Callable[[], bool]) -> list[Array]:
@@ -138,28 +106,16 @@ class MotionPlanner:
         if isinstance(goal, ToPose):
             return self._to_pose(start, goal, canceled)
         if isinstance(goal, ToNamed):
-            target = self.configuration(goal.name)[0]
+            target = self._targets.configuration(goal.name)[0]
         elif isinstance(goal, ToJoints):
-            target = self._in_order(goal)
+            target = self._targets.in_order(goal)
         else:
             raise MotionError(Reason.BAD_GOAL, f"a goal of type {type(goal).__name__} is not known")
-        self._refuse_goal(target)
+        self._targets.refuse_goal(target)
         return self._way(start, [self.arm.clip(target)], canceled)
 
-    def _in_order(self, goal: ToJoints) -> Array:
-        joints = self.arm.joints
-        if set(goal.positions) != set(joints):
-            raise MotionError(
-                Reason.BAD_GOAL,
-                f"the goal names joints {', '.join(sorted(goal.positions)) or 'none'}: give each of {', '.join(joints)}",
-            )
-        target = np.array([goal.positions[name] for name in joints])
-        if not np.all(np.isfinite(target)):
-            raise MotionError(Reason.BAD_GOAL, f"the goal's positions are {target}: give finite numbers")
-        return target
-
     def _to_pose(self, start: Array, goal: ToPose, canceled: Callable[[], bool]) -> list[Array]:
-        targets = self._for_pose(start, goal.pose, canceled)
+        targets = self._targets.for_pose(start, goal.pose, canceled)
         if not goal.straight:
             return self._way(start, targets, canceled)
         lines, failure = [], None
@@ -174,34 +130,6 @@ class MotionPlanner:
         end = way[-1][-1] if way else start
         line = min(lines, key=lambda line: float(np.abs(line[0] - end).max()))
         return [*way, line]
-
-    def _for_pose(self, start: Array, pose: pin.SE3, canceled: Callable[[], bool]) -> list[Array]:
-        """Free configurations for a pose, the nearest to the start first."""
-        arm = self.arm
-        random = self._random.uniform(arm.lower, arm.upper, size=(_GUESSES, len(arm.joints)))
-        found, touching, nearest = [], None, (np.inf, np.inf)
-        for q, distance, angle in solutions(arm, pose, [start, np.array(arm.robot.home), *random]):
-            if canceled():
-                raise MotionError(Reason.CANCELED, "canceled while a configuration was searched: nothing has moved")
-            nearest = min(nearest, (distance, angle))
-            if not reached(distance, angle):
-                continue
-            contact = self.collisions.contact(q)
-            touching = touching or contact
-            if contact is None:
-                found.append(q)
-                if len(found) == _CANDIDATES:
-                    break
-        if not found and touching is not None:
-            raise MotionError(Reason.GOAL_IN_COLLISION, f"the goal is in collision: {touching}")
-        if not found:
-            position = ", ".join(f"{value:.3f}" for value in pose.translation)
-            raise MotionError(
-                Reason.UNREACHABLE,
-                f"no joint positions have the tool at ({position}) m and turned so: the nearest found misses by"
-                f" {1000 * nearest[0]:.0f} mm and {nearest[1]:.2f} rad; give a pose within reach",
-            )
-        return sorted(found, key=lambda q: float(np.linalg.norm(q - start)))
 
     def _way(self, start: Array, targets: list[Array], canceled: Callable[[], bool]) -> list[Array]:
         if np.abs(targets[0] - start).max() < _THERE:
@@ -220,7 +148,7 @@ class MotionPlanner:
                 " shorter, or choose another pose",
             )
         self.collisions.keep_clear([near, path[-1]])
-        for before, after in zip(path[:-1], path[1:], strict=True):
+        for before, after in pairwise(path):
             if not line_free(before, after, self.collisions.free):
                 contact = self.collisions.contact(after)
                 what = str(contact) if contact else f"less than {self.collisions.clearance:g} m from an obstacle"
@@ -257,9 +185,7 @@ class MotionPlanner:
             return arm.tool_excess(q, rate) / speed
 
         for refinement in range(_REFINEMENTS + 1):
-            rows = time_optimal(
-                leg, speed * arm.velocity, speed * arm.acceleration, self._grid.dt, tool, refinement
-            )
+            rows = time_optimal(leg, speed * arm.velocity, speed * arm.acceleration, self._grid.dt, tool, refinement)
             if all(self.collisions.free(q) for q in self._curve(rows)):
                 return rows
         raise MotionError(
@@ -301,5 +227,3 @@ def _columns(groups: tuple[ActionGroup, ...], arm: Arm) -> tuple[list[int], int 
             " files that belong together"
         )
     return [column_of[name] for name in arm.joints], gripper
-
-

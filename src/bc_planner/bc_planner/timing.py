@@ -1,6 +1,7 @@
 """When to be where on a path: as fast as limits of velocity and acceleration allow, by TOPP-RA (Pham and Pham 2018)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import toppra
@@ -15,7 +16,7 @@ _SAME = 1e-6  # [rad]: corners nearer than that are one
 def densify(path: Array, longest: float) -> Array:
     """The same path, with points on it so that no two neighbours are farther apart than `longest`. path: (N, n)."""
     parts = [path[:1]]
-    for before, after in zip(path[:-1], path[1:], strict=True):
+    for before, after in pairwise(path):
         length = float(np.linalg.norm(after - before))
         if length > _SAME:
             shares = np.linspace(0.0, 1.0, int(np.ceil(length / longest)) + 1)[1:, None]

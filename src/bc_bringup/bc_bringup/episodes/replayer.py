@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -20,6 +19,7 @@ from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_to_msg
+from bc_nodes.reference import reference_row
 
 _PATIENCE = 10.0  # [s]
 
@@ -55,7 +55,8 @@ class Replayer:
         self._until(
             lambda: self._publisher.get_subscription_count() > 0, "a controller that listens to 'command/planner'"
         )
-        rows = plan(self._reference(contract), runs, contract.grid, speed)
+        assert self._state is not None
+        rows = plan(reference_row(self._state, contract.groups), runs, contract.grid, speed)
         playback = self._playback = Playback(rows, contract.groups, contract.grid, "replay", self._producer_id, 1)
         playback.granted(self._grant(), self._now_ns())
         while playback.end is None:
@@ -65,19 +66,6 @@ class Replayer:
         if playback.end.result is not Result.DONE:
             raise BcError(f"the replay was {playback.end.result.value}: {playback.end.reason}")
         return len(rows) * contract.grid.dt
-
-    def _reference(self, contract: Contract) -> Array:
-        """Where the reference stands, in the order of the contract's columns."""
-        state = self._state
-        assert state is not None
-        known = dict(zip(state.joint_names, state.position_reference, strict=True))
-        values = []
-        for group in contract.groups:
-            for name in group.names:
-                if name not in known and len(group.names) > 1:
-                    raise BcError(f"the controller has no joint '{name}' that the bag commands: replay it on its robot")
-                values.append(known.get(name, state.gripper_reference))
-        return np.array(values)
 
     def _grant(self) -> int:
         """Ask for PLANNER; returns the epoch."""
