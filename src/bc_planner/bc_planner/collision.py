@@ -25,6 +25,8 @@ class Contact:
     depth: float
 
     def __str__(self) -> str:
+        if self.depth < 0.0:
+            return f"'{self.first}' comes within {-1000 * self.depth:.0f} mm of '{self.second}'"
         return f"'{self.first}' is in '{self.second}' ({1000 * self.depth:.0f} mm deep)"
 
 
@@ -82,10 +84,13 @@ class CollisionModel:
             return False
         return not self._outside(q)
 
-    def contact(self, q: Array) -> Contact | None:
-        """The deepest pair that touches, or the wall of the box that the tool is beyond; None: there is none."""
+    def contact(self, q: Array, within: float = 0.0) -> Contact | None:
+        """The deepest pair that touches, or the wall of the box that the tool is beyond; None: there is none.
+
+        within: distance that counts as touching, too [m].
+        """
         distances = self._distances(q)
-        if len(distances) and distances.min() <= 0.0:
+        if len(distances) and distances.min() <= within:
             worst = int(np.argmin(distances))
             pair = self._geometry.collisionPairs[worst]
             return Contact(self._names[pair.first], self._names[pair.second], -float(distances[worst]))

@@ -150,20 +150,16 @@ class MotionPlanner:
         self.collisions.keep_clear([near, path[-1]])
         for before, after in pairwise(path):
             if not line_free(before, after, self.collisions.free):
-                contact = self.collisions.contact(after)
-                what = str(contact) if contact else f"less than {self.collisions.clearance:g} m from an obstacle"
-                raise MotionError(Reason.NO_PATH, f"the straight part is blocked: {what}")
+                contact = self.collisions.contact(after, self.collisions.clearance)
+                raise MotionError(Reason.NO_PATH, f"the straight part is blocked: {contact}")
         return path
 
     # --- the rows -------------------------------------------------------------------------------------------------
 
     def _rows(self, start: Array, legs: list[Array], opening: float, end_opening: float, speed: float) -> Array:
-        """Every leg timed, the gripper's opening evenly over the whole; the first and the last row twice: at rest."""
+        """Every leg timed, the gripper's opening evenly over the whole. Each end of a leg is there twice: at rest."""
         dt, rate = self._grid.dt, speed * self.arm.robot.controller.gripper_velocity
-        arms = [start[None]]
-        for leg in legs:
-            arms.append(self._timed(leg, speed)[1:])
-        whole = np.concatenate(arms)
+        whole = np.concatenate([self._timed(leg, speed) for leg in legs]) if legs else start[None]
         missing = int(np.ceil(abs(end_opening - opening) / rate / dt)) - (len(whole) - 1)
         if abs(end_opening - opening) > _THERE and missing > 0:
             whole = np.concatenate([whole, np.repeat(whole[-1:], missing, axis=0)])

@@ -12,18 +12,25 @@ from bc_planner.goal import Motion, MotionError, MotionGoal
 from bc_planner.job import Job, Ports, Rules, Seen
 from bc_planner.planner import MotionPlanner
 
-PLANNER_ID = 200
 _STANDS = ControllerState.HOLDING, ControllerState.COMPLIANT
 
 
 class PlannerSource:
     """One motion after another. transport: of chunks [s]. Planning takes no virtual time."""
 
-    def __init__(self, cell: VirtualCell, contract: Contract, planner: MotionPlanner, transport: float = 0.0) -> None:
+    def __init__(
+        self,
+        cell: VirtualCell,
+        contract: Contract,
+        planner: MotionPlanner,
+        producer_id: int = 200,
+        transport: float = 0.0,
+    ) -> None:
         self.job: Job | None = None
         self.sent: list[ActionChunk] = []
         self.alive = True
         self._cell, self._contract, self._planner = cell, contract, planner
+        self.producer_id = producer_id
         self._transport_ns = round(transport * NANOSECONDS)
         self._goal: MotionGoal | None = None
         cell.on_mode.append(self._on_mode)
@@ -37,7 +44,7 @@ class PlannerSource:
         rules = Rules(contract.groups, contract.grid, cell.simulation.robot.arm, patience)
         ports = Ports(lambda reference, joints, _: self._plan(reference, joints), self._send, self._request)
         sequence = self.sent[-1].sequence + 1 if self.sent else 1
-        self.job = Job(ports, rules, "planner", PLANNER_ID, sequence, cell.now_ns, plan_only=plan_only)
+        self.job = Job(ports, rules, "planner", self.producer_id, sequence, cell.now_ns, plan_only=plan_only)
         return self.job
 
     def _plan(self, reference: Array, joints: Array) -> "Future[Motion]":
