@@ -1,5 +1,6 @@
 """The planner on the simulated robot in virtual time: what it does, and what becomes of it when others act."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -17,6 +17,7 @@ from bc_bringup.commands import (
     inspect,
     label,
     launch,
+    move,
     repair,
     replay,
     rollout,
@@ -27,5 +28,5 @@ from bc_bringup.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
-    "replay": replay, "convert": convert, "view": view, "description": description,
+    "replay": replay, "move": move, "convert": convert, "view": view, "description": description,
 }  # fmt: skip

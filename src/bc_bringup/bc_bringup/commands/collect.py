@@ -24,19 +24,20 @@ def collect(
 ) -> list[records.Record]:
     """All finished episodes of these seeds, after running those that were missing."""
     lockstep = device == "scripted"  # a human needs real time
+    participants = ["teleop", "recorder", session.PARTICIPANT, *(["planner"] if setup.return_to else [])]
     arguments = {
         **setup.launch_arguments(),
         "directory": str(directory.resolve()),
         "device": device,
         "lockstep": str(lockstep).lower(),
-        "participants": f"[teleop, recorder, {session.PARTICIPANT}]",
+        "participants": f"[{', '.join(participants)}]",
     }
     return session.run(
         session.Session(
             title="collect", launch_file="collect", arguments=arguments, directory=directory,
             seeds=range(first_seed, first_seed + episodes), operator=device,
             metadata={"device": device, "task": setup.task}, is_policy=False, lockstep=lockstep,
-            namespace=setup.namespace, verbose=setup.verbose,
+            namespace=setup.namespace, verbose=setup.verbose, return_to=setup.return_to,
         )
     )  # fmt: skip
 

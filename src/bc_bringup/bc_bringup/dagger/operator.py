@@ -37,7 +37,7 @@ class Operator:
             session.Session(
                 title=f"round {this.number}", launch_file="dagger", arguments=arguments, directory=this.episodes,
                 seeds=seeds(this, self.plan.episodes), operator=self.device, metadata=metadata, is_policy=True,
-                lockstep=False, namespace=setup.namespace, verbose=setup.verbose,
+                lockstep=False, namespace=setup.namespace, verbose=setup.verbose, return_to=setup.return_to,
             )
         )  # fmt: skip
 

@@ -27,7 +27,8 @@ class Session:
     """What to run.
 
     title: for the progress. arguments: of the launch file. directory: of the bags; the logs go beside it. seeds: one
-    per episode. metadata: stored with every episode; episodes already in the directory must agree with it.
+    per episode. return_to: where the arm is brought after every episode, by a motion; empty: the scene's reset puts it
+    there. metadata: stored with every episode; episodes already in the directory must agree with it.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Session:
     lockstep: bool
     namespace: str = ""
     verbose: bool = False
+    return_to: str = ""
 
 
 def run(session: Session) -> list[records.Record]:
@@ -88,7 +90,8 @@ def _running(session: Session, progress: EpisodeProgress) -> Iterator[Any]:
             graph.check()
 
         try:
-            manager = EpisodeManager(session.namespace, PARTICIPANT if session.lockstep else None, check)
+            participant = PARTICIPANT if session.lockstep else None
+            manager = EpisodeManager(session.namespace, participant, check, return_to=session.return_to)
             try:
                 manager.wait_for_nodes(names)
                 yield manager
