@@ -72,6 +72,11 @@ class Back(MotionGoal):
 
 
 @dataclass(frozen=True)
+class Grip(MotionGoal):
+    """The gripper alone."""
+
+
+@dataclass(frozen=True)
 class Motion:
     """rows: (N, D) at ticks, at rest at both ends; N is 0 where nothing needs to move. seconds: that planning took.
 

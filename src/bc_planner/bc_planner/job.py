@@ -18,7 +18,7 @@ from bc_msgs.msg import ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_planner.goal import Motion, MotionError, Reason
 
-_MODES = {
+MODES = {
     ControlMode.HOLD: "HOLD",
     ControlMode.POLICY: "POLICY",
     ControlMode.PLANNER: "PLANNER",
@@ -26,7 +26,7 @@ _MODES = {
     ControlMode.STOPPED: "STOPPED",
 }
 _MOVED = 1e-3  # [rad, m]: since the plan was made; more makes it void
-_STALE_NS = NANOSECONDS  # a state that is older says nothing
+STALE_NS = NANOSECONDS  # a state that is older says nothing
 _ANSWER_NS = 5 * NANOSECONDS  # for the controller's answer to a request, and for standing still
 _REASONS = {
     Result.DONE: Reason.SUCCESS,
@@ -198,7 +198,7 @@ class Job:
 
     def _wait(self, now_ns: int) -> None:
         seen = self._seen
-        fresh = seen is not None and now_ns - seen.stamp_ns <= _STALE_NS
+        fresh = seen is not None and now_ns - seen.stamp_ns <= STALE_NS
         if seen is not None and fresh and seen.mode == ControlMode.HOLD and seen.still:
             self.phase = Phase.PLANNING
             self._plan = self._ports.plan(seen.reference, seen.joints, lambda: self.outcome is not None)
@@ -211,7 +211,7 @@ class Job:
             return
         self._end(
             Reason.NOT_GRANTED,
-            f"the controller is in {_MODES.get(seen.mode, seen.mode)}, and motions begin in HOLD only: "
+            f"the controller is in {MODES.get(seen.mode, seen.mode)}, and motions begin in HOLD only: "
             + ("reset it first" if stopped else "let go, or ask for HOLD"),
         )
 

@@ -4,7 +4,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.clock import Clock
@@ -14,6 +14,7 @@ from rclpy.task import Future
 from bc_controllers import load_robot
 from bc_core.chunks import ActionChunk
 from bc_core.contract import Contract
+from bc_core.errors import BcError
 from bc_msgs.action import MoveTo
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeOutcome, TaskState, TickDone
@@ -23,11 +24,14 @@ from bc_nodes.convert import chunk_to_msg
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
-from bc_planner.goal import MotionError, MotionGoal, Reason, ToNamed
+from bc_planner.goal import Grip, MotionError, MotionGoal, Reason, ToNamed
 from bc_planner.job import Job, Outcome, Phase, Ports, Rules
 from bc_planner.messages import read_goal, result_of, seen
 from bc_planner.planner import MotionPlanner, Settings
-from bc_planner.workspace import load_workspace
+from bc_planner.workspace import Workspace, load_workspace
+
+if TYPE_CHECKING:  # needs MoveIt
+    from bc_planner.moveit_job import MoveItJob
 
 _PERIOD = 0.01  # [s] between two looks at the job, by the steady clock
 _FEEDBACK = 0.1  # [s] between two messages of feedback
@@ -44,6 +48,7 @@ class MotionPlannerNode(BcLifecycleNode):
         self.parameter("robot", "", "file in config/robots")
         self.parameter("contract", "", "file in config/contracts: rows are those of its actions, at its period")
         self.parameter("workspace", "", "file in config/workspaces: obstacles and named configurations")
+        self.parameter("backend", "builtin", "who plans and executes: builtin, or moveit (move_group)")
         self.parameter("planning_time", 5.0, "for the search of a way [s]")
         self.parameter("speed_scale", 0.4, "share of the limits, where a goal does not say")
         self.parameter("deviation", 0.15, "of a joint from where it should be that stops the motion [rad]")
@@ -51,10 +56,11 @@ class MotionPlannerNode(BcLifecycleNode):
         self.parameter("after_episode", "", "configuration to go to after every episode; empty: none")
         self.parameter("after_patience", 30.0, "for HOLD after an episode [s]")
         self.parameter("lockstep", False, "the simulation waits for this node, by its name, at every tick")
-        self._job: Job | None = None
+        self._job: Job | MoveItJob | None = None
         self._ended: Any = None  # future of the job's end, for the action's coroutine
         self._handle: Any = None
         self._busy = False  # a goal was accepted and has not been answered
+        self._then: MotionGoal | None = None  # what is left to the built-in planner
         self._sequence = 0
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -66,7 +72,8 @@ class MotionPlannerNode(BcLifecycleNode):
         workspace = load_workspace(self.value("workspace"))
         self._planner = MotionPlanner(robot, workspace, contract.groups, contract.grid, settings)
         if after := self.value("after_episode"):
-            self._planner.configuration(after)  # refused now, not after the first episode
+            self._planner.targets.configuration(after)  # refused now, not after the first episode
+        self._move_group = self._make_client(workspace)
         self._threads = ThreadPoolExecutor(1, "planning")  # one: a planner is not for two threads
         self._commands = self.create_publisher(ActionChunkMsg, "command/planner", qos.COMMAND_OUT)
         self._modes = self.create_client(ChangeMode, "controller/change_mode")
@@ -88,6 +95,19 @@ class MotionPlannerNode(BcLifecycleNode):
             goal_callback=self._on_goal,
             cancel_callback=self._on_cancel,
         )
+
+    def _make_client(self, workspace: Workspace) -> Any:
+        """move_group's client where the parameter says so, else None. BcError: MoveIt is not installed."""
+        backend = self.value("backend")
+        if backend not in ("builtin", "moveit"):
+            raise BcError(f"backend is '{backend}': give builtin or moveit")
+        if backend == "builtin":
+            return None
+        try:
+            from bc_planner.moveit_client import MoveGroupClient
+        except ImportError as error:
+            raise BcError(f"backend moveit needs MoveIt ({error}): install moveit, or use backend:=builtin") from error
+        return MoveGroupClient(self, workspace, self._step)
 
     def deactivate(self) -> None:
         if self._job is not None:
@@ -143,19 +163,43 @@ class MotionPlannerNode(BcLifecycleNode):
         self._begin(ToNamed(name=name), f"reset to '{name}'", self.value("after_patience"))
 
     def _begin(self, goal: MotionGoal, why: str, patience: float, plan_only: bool = False) -> None:
-        rules = Rules(
-            self._contract.groups, self._contract.grid, self._robot.arm, patience, self.value("deviation")
-        )  # fmt: skip
+        self._then = None
+        begun, make = self._now_ns(), self._builtin_job if self._move_group is None else self._moveit_job
+        self._job = make(goal, why, begun, patience, plan_only)
+        self._told, self._why = 0.0, why
+        self.get_logger().info(f"{why}: {type(goal).__name__}")
+        self._timer.reset()
+
+    def _builtin_job(self, goal: MotionGoal, why: str, begun: int, patience: float, plan_only: bool) -> Job:
+        contract, name = self._contract, self.get_name()
+        rules = Rules(contract.groups, contract.grid, self._robot.arm, patience, self.value("deviation"))
         ports = Ports(
             lambda reference, joints, stale: self._threads.submit(self._planner.plan, reference, goal, stale, joints),
             self._publish,
             self._change_mode,
         )
-        begun = self._now_ns()
-        self._job = Job(ports, rules, self.get_name(), self.process_id, self._sequence + 1, begun, why, plan_only)
-        self._told = 0.0
-        self.get_logger().info(f"{why}: {type(goal).__name__}")
-        self._timer.reset()
+        return Job(ports, rules, name, self.process_id, self._sequence + 1, begun, why, plan_only)
+
+    def _moveit_job(self, goal: MotionGoal, why: str, begun: int, patience: float, plan_only: bool) -> "MoveItJob":
+        from bc_planner.moveit_job import MoveItJob, legs_of
+
+        planner, client = self._planner, self._move_group
+        speed = self.value("speed_scale") if goal.speed is None else goal.speed
+        job = MoveItJob(
+            client.send,
+            client.stop,
+            lambda joints: legs_of(goal, joints, planner.arm, planner.targets),
+            speed,
+            self.value("planning_time"),
+            begun,
+            patience,
+            plan_only,
+        )
+        client.begin(job)
+        opening = planner.targets.opening(goal)
+        if opening is not None and not plan_only:  # MoveIt moves the arm alone
+            self._then = Grip(gripper=opening, speed=goal.speed)
+        return job
 
     # --- the job --------------------------------------------------------------------------------------------------
 
@@ -171,6 +215,10 @@ class MotionPlannerNode(BcLifecycleNode):
             self._handle.publish_feedback(self._feedback(job))
 
     def _finish(self, outcome: Outcome) -> None:
+        then, self._then = self._then, None
+        if then is not None and outcome.reason is Reason.SUCCESS:
+            self._job = self._builtin_job(then, self._why, self._now_ns(), self.value("patience"), False)
+            return
         self._job = None
         self._timer.cancel()
         fine = outcome.reason in (Reason.SUCCESS, Reason.CANCELED)
@@ -180,10 +228,10 @@ class MotionPlannerNode(BcLifecycleNode):
             ended, self._ended = self._ended, None
             ended.set_result(outcome)
 
-    def _feedback(self, job: Job) -> MoveTo.Feedback:
-        moving = job.phase in (Phase.MOVING, Phase.STOPPING) and job.playback is not None
+    def _feedback(self, job: "Job | MoveItJob") -> MoveTo.Feedback:
+        moving = job.phase in (Phase.MOVING, Phase.STOPPING)
         feedback = MoveTo.Feedback(state=MoveTo.Feedback.MOVING if moving else MoveTo.Feedback.PLANNING)
-        if moving and job.playback is not None:
+        if moving and isinstance(job, Job) and job.playback is not None:
             feedback.progress = job.playback.progress(self._now_ns())
             feedback.remaining = (1.0 - feedback.progress) * job.playback.seconds
         return feedback
@@ -194,15 +242,15 @@ class MotionPlannerNode(BcLifecycleNode):
 
     def _change_mode(self, request: int, why: str) -> None:
         if not self._modes.service_is_ready():
-            if self._job is not None:
+            if isinstance(self._job, Job):
                 silence = f"nobody serves '{self._modes.srv_name}': start the controller first"
                 self._job.on_answer(request, False, 0, silence, self._now_ns())
             return
         future = self._modes.call_async(ChangeMode.Request(request=request, reason=why))
         future.add_done_callback(partial(self._on_answer, self._job, request))
 
-    def _on_answer(self, job: Job | None, request: int, future: Any) -> None:
-        if job is not None and job is self._job:
+    def _on_answer(self, job: "Job | MoveItJob | None", request: int, future: Any) -> None:
+        if isinstance(job, Job) and job is self._job:
             answer = future.result()
             job.on_answer(request, answer.success, int(answer.epoch), answer.message, self._now_ns())
 

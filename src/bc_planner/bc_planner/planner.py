@@ -13,7 +13,7 @@ from bc_core.errors import BcError
 from bc_core.grid import Grid
 from bc_planner.arm import Arm
 from bc_planner.collision import CollisionModel
-from bc_planner.goal import Back, Motion, MotionError, MotionGoal, Reason, ToJoints, ToNamed, ToPose
+from bc_planner.goal import Back, Grip, Motion, MotionError, MotionGoal, Reason, ToJoints, ToNamed, ToPose
 from bc_planner.kinematics import straight
 from bc_planner.sampling import line_free, search
 from bc_planner.targets import Targets
@@ -48,8 +48,7 @@ class MotionPlanner:
         self.workspace, self.settings = workspace, settings
         self._groups, self._grid = groups, grid
         self._columns, self._gripper = _columns(groups, self.arm)
-        self._targets = Targets(self.arm, self.collisions, workspace)
-        self.configuration = self._targets.configuration
+        self.targets = Targets(self.arm, self.collisions, workspace)
 
     def plan(
         self,
@@ -66,8 +65,8 @@ class MotionPlanner:
         start, opening = reference[self._columns], self._opening(reference)
         end_opening = self._end_opening(goal, opening)
         self.arm.opening = max(opening, end_opening)
-        self._targets.refuse_start(start if measured is None else measured)
-        self._targets.refuse_start(start)
+        self.targets.refuse_start(start if measured is None else measured)
+        self.targets.refuse_start(start)
         start = self.arm.clip(start)
         legs = self._legs(start, goal, canceled)
         speed = self._speed(goal)
@@ -79,9 +78,7 @@ class MotionPlanner:
         return float(reference[self._gripper]) if self._gripper is not None else self.arm.opening
 
     def _end_opening(self, goal: MotionGoal, opening: float) -> float:
-        wanted = goal.gripper
-        if wanted is None and isinstance(goal, ToNamed):
-            wanted = self._targets.configuration(goal.name)[1]
+        wanted = self.targets.opening(goal)
         if wanted is None:
             return opening
         controller = self.arm.robot.controller
@@ -101,21 +98,23 @@ class MotionPlanner:
 
     def _legs(self, start: Array, goal: MotionGoal, canceled: Callable[[], bool]) -> list[Array]:
         """Ways (N, n) from rest to rest, each from the end of the one before; none where nothing moves."""
+        if isinstance(goal, Grip):
+            return []
         if isinstance(goal, Back):
             return [self._straight(start, -_distance(goal.distance), start)]
         if isinstance(goal, ToPose):
             return self._to_pose(start, goal, canceled)
         if isinstance(goal, ToNamed):
-            target = self._targets.configuration(goal.name)[0]
+            target = self.targets.configuration(goal.name)[0]
         elif isinstance(goal, ToJoints):
-            target = self._targets.in_order(goal)
+            target = self.targets.in_order(goal)
         else:
             raise MotionError(Reason.BAD_GOAL, f"a goal of type {type(goal).__name__} is not known")
-        self._targets.refuse_goal(target)
+        self.targets.refuse_goal(target)
         return self._way(start, [self.arm.clip(target)], canceled)
 
     def _to_pose(self, start: Array, goal: ToPose, canceled: Callable[[], bool]) -> list[Array]:
-        targets = self._targets.for_pose(start, goal.pose, canceled)
+        targets = self.targets.for_pose(start, goal.pose, canceled)
         if not goal.straight:
             return self._way(start, targets, canceled)
         lines, failure = [], None

@@ -9,7 +9,7 @@ from bc_core.chunks import Array
 from bc_core.errors import BcError
 from bc_planner.arm import Arm
 from bc_planner.collision import CollisionModel
-from bc_planner.goal import MotionError, Reason, ToJoints
+from bc_planner.goal import MotionError, MotionGoal, Reason, ToJoints, ToNamed
 from bc_planner.kinematics import reached, solutions
 from bc_planner.workspace import Workspace
 
@@ -41,6 +41,12 @@ class Targets:
             )
         found = self.workspace.configurations[name]
         return np.array(found.arm), found.gripper
+
+    def opening(self, goal: MotionGoal) -> float | None:
+        """Of the gripper at the end [m]: the goal's own, or its configuration's; None: as it is."""
+        if goal.gripper is None and isinstance(goal, ToNamed):
+            return self.configuration(goal.name)[1]
+        return goal.gripper
 
     def refuse_start(self, start: Array) -> None:
         """MotionError unless the arm may stand there."""

@@ -1,4 +1,4 @@
-"""motion_planner over a real rclpy graph: the simulation in lock step waits for it at every tick, whatever the machine."""
+"""motion_planner over a real rclpy graph: the simulation in lock step waits for it at every tick."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
