@@ -136,13 +136,13 @@ class MotionPlannerNode(BcLifecycleNode):
     async def _execute(self, handle: Any) -> MoveTo.Result:
         """The action's coroutine: the job is stepped by timer and ticks; this waits for its end."""
         self._handle, request = handle, handle.request
+        ended = self._ended = Future()
         try:
             goal = read_goal(request, self._robot.base_frame)
-        except MotionError as error:
-            outcome = Outcome(error.reason, str(error))
-        else:
-            ended = self._ended = Future()
             self._begin(goal, request.reason or "move_to", self.value("patience"), request.plan_only)
+        except MotionError as error:
+            self._ended, outcome = None, Outcome(error.reason, str(error))
+        else:
             outcome = await ended
         self._handle, self._busy = None, False
         if outcome.reason is Reason.SUCCESS:
@@ -195,10 +195,10 @@ class MotionPlannerNode(BcLifecycleNode):
             patience,
             plan_only,
         )
-        client.begin(job)
         opening = planner.targets.opening(goal)
         if opening is not None and not plan_only:  # MoveIt moves the arm alone
-            self._then = Grip(gripper=opening, speed=goal.speed)
+            self._then = Grip(gripper=planner.end_opening(goal, opening), speed=goal.speed)
+        client.begin(job)
         return job
 
     # --- the job --------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class Leg:
 
 
 def legs_of(goal: MotionGoal, start: Array, arm: Arm, targets: Targets) -> list[Leg]:
-    """What move_group is asked for, one after the other, for the arm. MotionError BAD_GOAL; the rest is MoveIt's to judge."""
+    """What move_group is asked for, one after the other: the arm's part. MotionError BAD_GOAL; all else is MoveIt's."""
     tip, base = arm.robot.tcp, arm.robot.base_frame
     if isinstance(goal, ToNamed):
         return [Leg(joint_goal(arm.joints, targets.configuration(goal.name)[0]), False)]

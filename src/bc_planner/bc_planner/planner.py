@@ -63,7 +63,7 @@ class MotionPlanner:
         """
         begun = time.monotonic()
         start, opening = reference[self._columns], self._opening(reference)
-        end_opening = self._end_opening(goal, opening)
+        end_opening = self.end_opening(goal, opening)
         self.arm.opening = max(opening, end_opening)
         self.targets.refuse_start(start if measured is None else measured)
         self.targets.refuse_start(start)
@@ -77,7 +77,8 @@ class MotionPlanner:
     def _opening(self, reference: Array) -> float:
         return float(reference[self._gripper]) if self._gripper is not None else self.arm.opening
 
-    def _end_opening(self, goal: MotionGoal, opening: float) -> float:
+    def end_opening(self, goal: MotionGoal, opening: float) -> float:
+        """The gripper's at the end, from the present one [m]. MotionError BAD_GOAL: the robot has no such opening."""
         wanted = self.targets.opening(goal)
         if wanted is None:
             return opening
