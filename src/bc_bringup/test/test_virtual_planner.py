@@ -106,6 +106,7 @@ def test_it_goes_home_on_the_planned_curve_and_gives_the_lease_back(rig: Rig) ->
     cell.every(10_000_000, compare)
     outcome = rig.ended(job)
     assert (outcome.reason, outcome.message) == (Reason.SUCCESS, "done")
+    cell.run_for(0.1)
     assert cell.mode == ControlMode.HOLD and rig.stands()
     np.testing.assert_allclose(cell.state.position_reference, ROBOT.home, atol=1e-6)
     np.testing.assert_allclose(cell.state.position, ROBOT.home, atol=0.02)

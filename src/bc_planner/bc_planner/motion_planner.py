@@ -222,7 +222,10 @@ class MotionPlannerNode(BcLifecycleNode):
         self._job = None
         self._timer.cancel()
         fine = outcome.reason in (Reason.SUCCESS, Reason.CANCELED)
-        (self.get_logger().info if fine else self.get_logger().warning)(f"{outcome.reason.name}: {outcome.message}")
+        if fine:
+            self.get_logger().info(f"{outcome.reason.name}: {outcome.message}")
+        else:
+            self.get_logger().warning(f"{outcome.reason.name}: {outcome.message}")
         self._diagnostics.report(Level.OK if fine else Level.WARN, "" if fine else outcome.message)
         if self._ended is not None:
             ended, self._ended = self._ended, None

@@ -42,9 +42,7 @@ _REASONS = {
     MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS: Reason.BAD_GOAL,
     MoveItErrorCodes.INVALID_LINK_NAME: Reason.BAD_GOAL,
 }
-_NAMES = {
-    value: name for name, value in vars(MoveItErrorCodes).items() if name.isupper() and isinstance(value, int)
-} or {value: name for name, value in MoveItErrorCodes._Metaclass_MoveItErrorCodes__constants.items()}  # type: ignore[attr-defined]
+_NAMES = {getattr(MoveItErrorCodes, name): name for name in dir(type(MoveItErrorCodes)) if name.isupper()}
 
 
 def move_group_goal(
