@@ -120,11 +120,6 @@ class Job:
         self._failure = ""
         self._asked_ns = self._now_ns = begun_ns
 
-    @property
-    def remaining(self) -> float:
-        """Of the motion [s]; 0 before it begins."""
-        return 0.0 if self.playback is None else self.playback.seconds
-
     def step(self, now_ns: int) -> None:
         """Do what is due."""
         self._now_ns = now_ns

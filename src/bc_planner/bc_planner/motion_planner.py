@@ -139,10 +139,12 @@ class MotionPlannerNode(BcLifecycleNode):
         ended = self._ended = Future()
         try:
             goal = read_goal(request, self._robot.base_frame)
-            self._begin(goal, request.reason or "move_to", self.value("patience"), request.plan_only)
+            job = self._begin(goal, request.reason or "move_to", self.value("patience"), request.plan_only)
         except MotionError as error:
             self._ended, outcome = None, Outcome(error.reason, str(error))
         else:
+            if handle.is_cancel_requested:  # before this began
+                job.cancel()
             outcome = await ended
         self._handle, self._busy = None, False
         if outcome.reason is Reason.SUCCESS:
@@ -162,13 +164,14 @@ class MotionPlannerNode(BcLifecycleNode):
             return
         self._begin(ToNamed(name=name), f"reset to '{name}'", self.value("after_patience"))
 
-    def _begin(self, goal: MotionGoal, why: str, patience: float, plan_only: bool = False) -> None:
+    def _begin(self, goal: MotionGoal, why: str, patience: float, plan_only: bool = False) -> "Job | MoveItJob":
         self._then = None
         begun, make = self._now_ns(), self._builtin_job if self._move_group is None else self._moveit_job
-        self._job = make(goal, why, begun, patience, plan_only)
+        job = self._job = make(goal, why, begun, patience, plan_only)
         self._told, self._why = 0.0, why
         self.get_logger().info(f"{why}: {type(goal).__name__}")
         self._timer.reset()
+        return job
 
     def _builtin_job(self, goal: MotionGoal, why: str, begun: int, patience: float, plan_only: bool) -> Job:
         contract, name = self._contract, self.get_name()
@@ -184,12 +187,11 @@ class MotionPlannerNode(BcLifecycleNode):
         from bc_planner.moveit_job import MoveItJob, legs_of
 
         planner, client = self._planner, self._move_group
-        speed = self.value("speed_scale") if goal.speed is None else goal.speed
         job = MoveItJob(
             client.send,
             client.stop,
             lambda joints: legs_of(goal, joints, planner.arm, planner.targets),
-            speed,
+            planner.speed(goal),
             self.value("planning_time"),
             begun,
             patience,

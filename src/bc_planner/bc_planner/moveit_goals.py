@@ -42,7 +42,7 @@ _REASONS = {
     MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS: Reason.BAD_GOAL,
     MoveItErrorCodes.INVALID_LINK_NAME: Reason.BAD_GOAL,
 }
-_NAMES = {getattr(MoveItErrorCodes, name): name for name in dir(type(MoveItErrorCodes)) if name.isupper()}
+_NAMES = {getattr(MoveItErrorCodes, name): name for name in dir(type(MoveItErrorCodes)) if name[0].isupper()}
 
 
 def move_group_goal(

@@ -69,7 +69,7 @@ class MotionPlanner:
         self.targets.refuse_start(start)
         start = self.arm.clip(start)
         legs = self._legs(start, goal, canceled)
-        speed = self._speed(goal)
+        speed = self.speed(goal)
         rows = self._rows(start, legs, opening, end_opening, speed)
         end = legs[-1][-1] if legs else start
         return Motion(rows, end, time.monotonic() - begun)
@@ -89,7 +89,8 @@ class MotionPlanner:
             raise MotionError(Reason.BAD_GOAL, f"opening {wanted:g} m: robot '{self.arm.robot.name}' has {what}")
         return wanted
 
-    def _speed(self, goal: MotionGoal) -> float:
+    def speed(self, goal: MotionGoal) -> float:
+        """Share of the limits. MotionError BAD_GOAL: there is no such share."""
         speed = self.settings.speed if goal.speed is None else goal.speed
         if not 0.0 < speed <= 1.0:
             raise MotionError(Reason.BAD_GOAL, f"speed_scale is {speed:g}: give a share above 0 and up to 1")
