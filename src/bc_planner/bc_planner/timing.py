@@ -10,6 +10,7 @@ from toppra import algorithm, constraint
 from bc_core.chunks import Array
 
 _LONGEST = 0.3  # [rad], of the joints' norm: longer stretches get points in between, so that the spline stays on them
+_MARGIN = 0.95  # of the limits: between the points at which they are imposed a little more is used
 _SAME = 1e-6  # [rad]: corners nearer than that are one
 
 
@@ -38,6 +39,7 @@ def time_optimal(
     tool is than it may be, at q (n,) with rate (n,). refinement: how often the distance between the points at which the
     spline is held to the path is halved.
     """
+    velocity, acceleration = _MARGIN * velocity, _MARGIN * acceleration
     points = densify(path, _LONGEST / 2**refinement)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     knots = np.concatenate([[0.0], np.cumsum(steps)]) / steps.sum()
