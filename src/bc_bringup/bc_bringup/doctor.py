@@ -53,7 +53,7 @@ PYTHON_MODULES = {
     "pinocchio": "pin", "pink": "pin-pink", "daqp": "daqp", "rosbags": "rosbags", "yaml": "PyYAML", "rich": "rich",
     "jinja2": "Jinja2", "matplotlib": "matplotlib", "av": "av", "cv2": "opencv-python-headless",
     "cv_bridge": "cv-bridge", "pyarrow": "pyarrow", "evdev": "evdev-binary",
-    "OneEuroFilter": "OneEuroFilter",
+    "OneEuroFilter": "OneEuroFilter", "ompl": "ompl", "toppra": "toppra",
 }  # fmt: skip
 # the same of single features: module -> (distribution, feature)
 OPTIONAL_MODULES = {
@@ -70,6 +70,7 @@ EXECUTABLES = {
     "bc_sim": ["sim_node"],
     "bc_teleop": ["teleop_node", "episode_recorder"],
     "bc_policy_node": ["policy_node", "chunk_scheduler"],
+    "bc_planner": ["motion_planner"],
 }
 LIBRARIES = ("bc_msgs", "bc_core", "bc_nodes", "bc_controllers", "bc_bringup")
 

@@ -9,11 +9,14 @@ import pytest
 import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.action import ActionServer
+from rclpy.action.server import ServerGoalHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from bc_bringup.episodes.manager import EpisodeManager
 from bc_core.errors import BcError
+from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControlMode, EpisodeOutcome, EpisodeStatus, TaskState, TickDone
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
@@ -51,6 +54,8 @@ class Cell(Node):
         self.create_service(StopEpisode, "episode/stop", self.on_stop)
         self.create_service(ChangeMode, "controller/change_mode", self.on_change_mode)
         self.create_service(GetState, "cell/get_state", self.on_get_state)
+        self.motions: list[MoveTo.Result] = []  # what comes of each
+        ActionServer(self, MoveTo, "move_to", self.on_motion)
         self.lifecycle = State.PRIMARY_STATE_INACTIVE
         self.publish_mode("start")
         self.timer = self.create_timer(0.05 if lockstep else 0.002, self.on_timer)
@@ -106,11 +111,17 @@ class Cell(Node):
         return response
 
     def on_reset(self, request: ResetScene.Request, response: ResetScene.Response) -> ResetScene.Response:
-        self.calls.append(("reset", self.tick))
+        self.calls.append(("reset around the robot" if request.keep_robot else "reset", self.tick))
         self.seed, self.begun = request.seed, self.tick
         response.success, response.stamp = True, rclpy.time.Time(nanoseconds=self.tick * TICK_NS).to_msg()
         self.publish_task()
         return response
+
+    def on_motion(self, handle: ServerGoalHandle) -> MoveTo.Result:
+        self.calls.append((f"move to {handle.request.name}", self.tick))
+        result = self.motions.pop(0)
+        handle.succeed() if result.reason == MoveTo.Result.SUCCESS else handle.abort()
+        return result
 
     def on_start(self, request: StartEpisode.Request, response: StartEpisode.Response) -> StartEpisode.Response:
         self.calls.append(("start", self.tick))
@@ -149,8 +160,9 @@ def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
     rclpy.try_shutdown(context=context)
 
 
-def manager_of(cell: Cell) -> EpisodeManager:
-    return EpisodeManager(NAMESPACE, "manager" if cell.lockstep else None, lambda: None, settle_seconds=0.05)
+def manager_of(cell: Cell, return_to: str = "") -> EpisodeManager:
+    participant = "manager" if cell.lockstep else None
+    return EpisodeManager(NAMESPACE, participant, lambda: None, settle_seconds=0.05, return_to=return_to)
 
 
 @pytest.mark.parametrize("cell", [True], indirect=True)
@@ -168,6 +180,33 @@ def test_in_lock_step_time_stands_still_around_an_episode(cell: Cell) -> None:
     assert [tick - ticks[0] for tick in ticks] == [0, 0, 10, 10, 10, 20]
     assert cell.outcomes == [(EpisodeOutcome.SUCCESS, "task success"), (EpisodeOutcome.FAILURE, "cube left the belt")]
     assert cell.metadata == {"device": "scripted"}
+
+
+@pytest.mark.parametrize("cell", [True, False], indirect=True)
+def test_between_episodes_the_arm_is_brought_back_while_time_passes(cell: Cell) -> None:
+    taken = MoveTo.Result(reason=MoveTo.Result.PREEMPTED, message="ended by another: human chunk")
+    cell.motions = [taken, MoveTo.Result(), MoveTo.Result()]
+    manager = manager_of(cell, return_to="start")
+    manager.wait_for_nodes([f"{NAMESPACE}/cell"])
+    for seed in (4, 6):
+        assert manager.run_episode(seed, "scripted", {}, is_policy=False).outcome == "success"
+    manager.close()
+    names, ticks = zip(*cell.calls, strict=True)
+    episode = ("reset around the robot", "start", "stop", "move to start")
+    assert names == (*episode, "move to start", *episode)  # once more after a human had driven
+    assert ticks[5] > ticks[2]  # time has passed since the first episode's end
+    if cell.lockstep:
+        assert [tick - ticks[5] for tick in ticks[5:8]] == [0, 0, 10]  # and it stands around the second as ever
+
+
+@pytest.mark.parametrize("cell", [True], indirect=True)
+def test_an_arm_that_cannot_be_brought_back_ends_the_run(cell: Cell) -> None:
+    cell.motions = [MoveTo.Result(reason=MoveTo.Result.START_IN_COLLISION, message="'hand' is in 'belt'")]
+    manager = manager_of(cell, return_to="start")
+    manager.wait_for_nodes([f"{NAMESPACE}/cell"])
+    with pytest.raises(BcError, match="could not be brought to 'start': 'hand' is in 'belt'"):
+        manager.run_episode(4, "scripted", {}, is_policy=False)
+    manager.close()
 
 
 @pytest.mark.parametrize("cell", [False], indirect=True)

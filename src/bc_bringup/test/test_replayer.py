@@ -13,6 +13,7 @@ from rclpy.node import Node
 from bc_bringup.episodes.replayer import Replayer
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.playback import OVERLAP
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
@@ -66,7 +67,8 @@ class Controller(Node):
     def on_chunk(self, chunk: ActionChunk) -> None:
         self.chunks.append(chunk)
         verdict = ChunkAck.REFUSED if self.fault else ChunkAck.IN_FORCE
-        self.acks.publish(ChunkAck(producer_id=chunk.producer_id, verdict=verdict, detail=self.fault))
+        reason = ChunkAck.SIZE if self.fault else ChunkAck.NONE
+        self.acks.publish(ChunkAck(producer_id=chunk.producer_id, verdict=verdict, reason=reason, detail=self.fault))
         if len(self.chunks) == self.take_over:
             self.change(ControlMode.HUMAN, "human took over")
 
@@ -106,9 +108,10 @@ def test_all_rows_reach_the_controller_in_its_epoch(controller: Controller, repl
     chunks = [chunk_from_msg(chunk) for chunk in controller.chunks]
     assert seconds == pytest.approx((1 + 20 + 69) * 0.05)
     assert {chunk.mode_epoch for chunk in chunks} == {2}
-    assert [chunk.release for chunk in chunks] == [False, True]
+    assert [chunk.release for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     np.testing.assert_allclose(chunks[0].actions[0], [0.1] * 7 + [0.08])  # from where it stands
-    np.testing.assert_allclose(np.concatenate([chunks[0].actions, chunks[1].actions[1:]])[-70:], rows)
+    sent = [chunks[0].actions, *(chunk.actions[OVERLAP:] for chunk in chunks[1:])]
+    np.testing.assert_allclose(np.concatenate(sent)[-70:], rows)
 
 
 def test_a_human_ends_the_replay(controller: Controller, replayer: Replayer) -> None:
@@ -124,5 +127,5 @@ def test_a_refused_grant_and_a_refused_chunk_are_told(controller: Controller, re
         replayer.play([run(0.2, 5)], CONTRACT, speed=1.0)
     assert controller.chunks == []
     controller.refuse, controller.fault = "", "joint 3 beyond its limit"
-    with pytest.raises(BcError, match="refused a chunk of the replay: joint 3 beyond its limit"):
+    with pytest.raises(BcError, match="the replay was refused: joint 3 beyond its limit"):
         replayer.play([run(0.2, 5)], CONTRACT, speed=1.0)

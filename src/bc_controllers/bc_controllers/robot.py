@@ -20,7 +20,8 @@ class Robot:
     urdf: the description that Pinocchio and MuJoCo both read. arm: joint names in command order, at `home` [rad] at
     rest, with reflected rotor inertia `armature` [kg m^2]. gripper: its name in commands and joint states; its opening
     (`gripper_home` at rest [m]) is shared evenly by the joints `fingers`; "" and none: it has no gripper. tcp: link of
-    the tool centre point.
+    the tool centre point. packages: folder of the packages that the URDF's meshes name. srdf: which links may touch
+    (semantic description; not looked at before somebody plans), None: those that are joined.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Robot:
     gripper_home: float
     fingers: tuple[str, ...]
     controller: ControllerConfig
+    packages: Path
+    srdf: Path | None = None
 
 
 def load_robot(path: Path | str) -> Robot:
@@ -47,7 +50,7 @@ def load_robot(path: Path | str) -> Robot:
     except yaml.YAMLError as error:
         raise ConfigError(f"robot file '{path}' is not YAML: {error}") from error
     try:
-        return _robot(data)
+        return _robot(data, path.parent)
     except ConfigError as error:
         raise ConfigError(f"robot file '{path}': {error}") from error
     except KeyError as error:
@@ -66,20 +69,21 @@ def share_folder(package: str) -> Path:
     raise ConfigError(f"package '{package}' is not installed: pip install {package}")
 
 
-def _robot(data: Any) -> Robot:
+def _robot(data: Any, folder: Path) -> Robot:
     refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
     description, arm = data["description"], data["arm"]
     gripper = data.get("gripper", {"name": "", "joints": [], "home": 0.0})
-    refuse_unknown(description, {"package", "urdf"}, "description.")
+    refuse_unknown(description, {"package", "urdf", "srdf"}, "description.")
     refuse_unknown(arm, {"joints", "home", "armature"}, "arm.")
     refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
     controller = ControllerConfig.from_dict(data["controller"])
     joints = tuple(arm["joints"])
     controller.joints = list(joints)
     controller.armature = list(_per_joint(arm, "armature", len(joints)))
+    share = share_folder(description["package"])
     robot = Robot(
         name=str(data["robot"]),
-        urdf=share_folder(description["package"]) / description["urdf"],
+        urdf=share / description["urdf"],
         base_frame=controller.base_frame,
         tcp=controller.tcp_frame,
         arm=joints,
@@ -89,6 +93,8 @@ def _robot(data: Any) -> Robot:
         gripper_home=float(gripper["home"]),
         fingers=tuple(gripper["joints"]),
         controller=controller,
+        packages=share.parent,
+        srdf=folder / description["srdf"] if "srdf" in description else None,
     )
     if not robot.urdf.is_file():
         raise ConfigError(f"description.urdf: '{robot.urdf}' does not exist: correct it, or reinstall the package")

@@ -3,13 +3,12 @@
 import numpy as np
 
 from bc_core.bags import open_episode
-from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
+from bc_core.chunks import Array, Space
 from bc_core.commands import TIMELINE_TOPICS, read_timeline
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import Grid
 
-HORIZON = 64  # rows of a chunk; one is shared with the next
 _LEAST_SECONDS = 1.0  # of an approach, however near the goal is
 _PEAK = 1.875  # greatest speed of a minimum-jerk motion, relative to its mean
 _LEAST_RUN = 2
@@ -60,24 +59,3 @@ def plan(start: Array, runs: list[Array], grid: Grid, speed: float) -> Array:
     for run in runs:
         parts += [approach(parts[-1][-1], run[0], grid, speed), run[1:]]
     return np.concatenate(parts)
-
-
-def as_chunks(
-    rows: Array, groups: tuple[ActionGroup, ...], grid: Grid, start_ns: int, producer_id: int, epoch: int
-) -> list[ActionChunk]:
-    """Rows from start_ns on as chunks that share a row with the next; the last one releases."""
-    firsts = range(0, max(1, len(rows) - 1), HORIZON - 1)
-    return [
-        ActionChunk(
-            stamp_ns=start_ns + first * grid.dt_ns,
-            dt_ns=grid.dt_ns,
-            groups=groups,
-            actions=rows[first : first + HORIZON],
-            producer="replay",
-            producer_id=producer_id,
-            sequence=sequence,
-            mode_epoch=epoch,
-            release=first == firsts[-1],
-        )
-        for sequence, first in enumerate(firsts, start=1)
-    ]

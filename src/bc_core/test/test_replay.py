@@ -1,6 +1,5 @@
-"""Rows for a replay: what was in force, led up to smoothly, in chunks that chain."""
+"""Rows for a replay: what was in force, led up to smoothly."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from bc_core.contract import Contract
 from bc_core.errors import BcError
-from bc_core.replay import HORIZON, approach, as_chunks, plan, recorded_runs
+from bc_core.replay import approach, plan, recorded_runs
 
 START = 20_000
 HUMAN = 3
@@ -59,20 +58,6 @@ def test_the_plan_is_continuous_from_the_robots_reference_through_every_stretch(
     np.testing.assert_array_equal(planned[0], start)
     np.testing.assert_array_equal(planned[-10:], runs[1])
     assert np.abs(np.diff(planned, axis=0)).max() <= 0.5 * contract.grid.dt + 1e-12
-
-
-@pytest.mark.parametrize("count", [2, HORIZON, HORIZON + 1, 3 * HORIZON])
-def test_chunks_chain_and_the_last_releases(contract: Contract, count: int) -> None:
-    all_rows = rows(0.0, count)
-    chunks = as_chunks(all_rows, contract.groups, contract.grid, 10**9, producer_id=5, epoch=7)
-    for before, after in pairwise(chunks):
-        assert after.stamp_ns == before.end_ns
-        np.testing.assert_array_equal(after.actions[0], before.actions[-1])
-    assert [chunk.release for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
-    assert [chunk.sequence for chunk in chunks] == list(range(1, len(chunks) + 1))
-    assert all(2 <= chunk.horizon <= HORIZON for chunk in chunks)
-    joined = np.concatenate([chunks[0].actions, *(chunk.actions[1:] for chunk in chunks[1:])])
-    np.testing.assert_array_equal(joined, all_rows)
 
 
 def test_an_episode_without_commands_is_refused(recording: Any, contract: Contract) -> None:

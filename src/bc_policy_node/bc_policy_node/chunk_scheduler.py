@@ -10,7 +10,7 @@ from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter
 
 from bc_core.checkpoint_config import read_header
-from bc_core.chunks import ActionChunk, ActionGroup, Array, Space
+from bc_core.chunks import ActionChunk
 from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
@@ -33,6 +33,7 @@ from bc_nodes.convert import chunk_to_msg, to_ns, to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
+from bc_nodes.reference import reference_row
 from bc_nodes.ticks import TickTimer
 
 TUNABLE = (
@@ -248,26 +249,6 @@ def _estimator(tuning: dict[str, Any], initial: int) -> DelayEstimator:
         tuning["delay_quantile"],
         tuning["delay_deviations"],
     )
-
-
-def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Array:
-    """The controller's reference as an action row, shape (D,). BcError if a group is not part of the state."""
-    by_name = dict(zip(state.joint_names, state.position_reference, strict=True))
-    row = np.zeros(groups[-1].offset + groups[-1].width)
-    for group in groups:
-        if group.space == Space.GRIPPER:
-            row[group.columns] = state.gripper_reference
-        elif group.space == Space.JOINT_POSITION:
-            missing = [name for name in group.names if name not in by_name]
-            if missing:
-                raise BcError(
-                    f"the contract commands joints {missing}, but the controller has {state.joint_names}:"
-                    " start the controller with the robot that the contract names"
-                )
-            row[group.columns] = [by_name[name] for name in group.names]
-        else:
-            raise BcError(f"group '{group.name}' is a pose: chunk_scheduler chains joint positions and grippers only")
-    return row
 
 
 def main() -> None:

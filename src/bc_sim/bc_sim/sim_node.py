@@ -130,7 +130,7 @@ class SimNode(BcLifecycleNode):
             return response
         started = time.monotonic()
         with self._runner.paused(at_tick=True):  # in lock step: the same seed gives the same states at the same ticks
-            stamp = self._simulation.reset(request.seed)
+            stamp = self._simulation.reset(request.seed, request.keep_robot)
             self._publications.publish_scene()
         response.success, response.stamp = True, to_stamp(stamp)
         self.get_logger().info(f"scene reset to seed {request.seed} ({1e3 * (time.monotonic() - started):.1f} ms)")

@@ -92,14 +92,19 @@ class Simulation:
             self.plant.copy_from(other.plant)
             self.task.copy_from(other.task)
 
-    def reset(self, seed: int) -> int:
+    def reset(self, seed: int, keep_robot: bool = False) -> int:
         """Put robot, belt and cube into the start state of a seed; time goes on. Returns the time of the reset in ns.
 
-        The controller falls to HOLD at the new position and drops every chunk; in lock step one period is run for it.
+        keep_robot: the arm and the gripper stay where they are, at rest. The controller falls to HOLD at the new
+        position and drops every chunk; in lock step one period is run for it.
         """
         with self._lock:
             start = draw_start(self.task_config, seed)
             self.read(self._snapshot)
+            if keep_robot:
+                ids, qpos = self.scene.ids, self._snapshot.qpos
+                arm, opening = qpos[list(ids.arm_qpos)].copy(), float(qpos[list(ids.finger_qpos)].sum())
+                start = dataclasses.replace(start, arm=arm, gripper=opening)
             write_start(dataclasses.replace(self.scene, data=self._snapshot), start)
             self.plant.write(self._snapshot._address)
             self.task.begin(start, float(self._snapshot.time))

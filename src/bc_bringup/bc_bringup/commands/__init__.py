@@ -17,6 +17,7 @@ from bc_bringup.commands import (
     inspect,
     label,
     launch,
+    move,
     repair,
     replay,
     rollout,
@@ -28,5 +29,5 @@ from bc_bringup.commands import (
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
-    "replay": replay, "teleop": teleop, "convert": convert, "view": view, "description": description,
+    "replay": replay, "move": move, "teleop": teleop, "convert": convert, "view": view, "description": description,
 }  # fmt: skip

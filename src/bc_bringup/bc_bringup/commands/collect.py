@@ -25,12 +25,13 @@ def collect(
 ) -> list[records.Record]:
     """All finished episodes of these seeds, after running those that were missing."""
     lockstep = device == "scripted"  # a human needs real time
+    participants = ["teleop", "recorder", session.PARTICIPANT, *(["planner"] if setup.return_to else [])]
     arguments = {
         **setup.launch_arguments(),
         "directory": str(directory.resolve()),
         "device": teleop.launched(device),
         "lockstep": str(lockstep).lower(),
-        "participants": f"[teleop, recorder, {session.PARTICIPANT}]",
+        "participants": f"[{', '.join(participants)}]",
     }
     return session.run(
         session.Session(
@@ -38,6 +39,7 @@ def collect(
             seeds=range(first_seed, first_seed + episodes), operator=device,
             metadata={"device": device, "task": setup.task}, is_policy=False, lockstep=lockstep,
             namespace=setup.namespace, verbose=setup.verbose, by_hand=teleop.by_hand(setup, device),
+            return_to=setup.return_to,
         )
     )  # fmt: skip
 

@@ -22,13 +22,26 @@ class Setup:
     viewer: bool = False
     namespace: str = ""
     verbose: bool = False
+    reset: str = "scene"
+    workspace: str = "panda_conveyor"
+
+    @property
+    def return_to(self) -> str:
+        """Where motion_planner brings the arm after every episode; empty: nowhere, the scene's reset does."""
+        return "start" if self.reset == "motion" else ""
 
     def launch_arguments(self) -> dict[str, str]:
         """Launch arguments for the cell. BcError for a name that does not exist, before anything starts."""
-        names = {"robot": self.robot, "contract": self.contract, "task": self.task}
+        names = {"robot": self.robot, "contract": self.contract, "task": self.task, "workspace": self.workspace}
         for kind, name in names.items():
             resources.config_path(kind, name)
-        return {**names, "namespace": self.namespace, "viewer": str(self.viewer).lower(), "seed": str(WARM_UP_SEED)}
+        return {
+            **names,
+            "reset": self.reset,
+            "namespace": self.namespace,
+            "viewer": str(self.viewer).lower(),
+            "seed": str(WARM_UP_SEED),
+        }
 
 
 def add_setup_arguments(parser: argparse.ArgumentParser, task: str = Setup.task) -> None:
@@ -36,13 +49,21 @@ def add_setup_arguments(parser: argparse.ArgumentParser, task: str = Setup.task)
     parser.add_argument("--task", default=task, help="name of a task (%(default)s)")
     parser.add_argument("--robot", default=Setup.robot, help="name of a robot (%(default)s)")
     parser.add_argument("--contract", default=Setup.contract, help="name of a contract (%(default)s)")
+    parser.add_argument(
+        "--reset", default=Setup.reset, choices=("scene", "motion"),
+        help="how the arm gets to its start: put there with the scene, or moved there by motion_planner (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--workspace", default=Setup.workspace, help="obstacles: name of a workspace (%(default)s)")
     parser.add_argument("--viewer", action="store_true", help="open MuJoCo's viewer")
     parser.add_argument("--namespace", default="", help="ROS namespace of every node")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all output of the nodes")
 
 
 def setup_of(args: argparse.Namespace) -> Setup:
-    return Setup(args.robot, args.contract, args.task, args.viewer, args.namespace, args.verbose)
+    return Setup(
+        args.robot, args.contract, args.task, args.viewer, args.namespace, args.verbose, args.reset,
+        args.workspace,
+    )  # fmt: skip
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:

@@ -62,7 +62,7 @@ def rollout(
             title=f"rollout {mode}", launch_file="rollout", arguments=arguments, directory=bags,
             seeds=range(first_seed, first_seed + trials), operator="policy", metadata=metadata,
             is_policy=True, lockstep=False,
-            namespace=setup.namespace, verbose=setup.verbose,
+            namespace=setup.namespace, verbose=setup.verbose, return_to=setup.return_to,
         )
     )  # fmt: skip
 

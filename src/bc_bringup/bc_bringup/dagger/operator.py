@@ -38,7 +38,7 @@ class Operator:
                 title=f"round {this.number}", launch_file="dagger", arguments=arguments, directory=this.episodes,
                 seeds=seeds(this, self.plan.episodes), operator=self.device, metadata=metadata, is_policy=True,
                 lockstep=False, namespace=setup.namespace, verbose=setup.verbose,
-                by_hand=teleop.by_hand(setup, self.device),
+                by_hand=teleop.by_hand(setup, self.device), return_to=setup.return_to,
             )
         )  # fmt: skip
 

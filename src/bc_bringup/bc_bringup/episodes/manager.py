@@ -14,11 +14,14 @@ import rclpy
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from bc_bringup.episodes.mover import Mover
 from bc_core.episode_writer import OUTCOMES
 from bc_core.errors import BcError
+from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControlMode, EpisodeOutcome, EpisodeStatus, TaskState, TickDone
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
@@ -48,12 +51,20 @@ class EpisodeManager:
 
     check: called all the time; raises to end the wait (a signal, a graph that has ended).
     participant: its name in lock step; None: real time. settle_seconds: what the nodes are given to find each other.
+    return_to: configuration to which motion_planner brings the arm after every episode; empty: a reset of the scene
+    puts it there.
     """
 
     def __init__(
-        self, namespace: str, participant: str | None, check: Callable[[], None], settle_seconds: float = SETTLE_SECONDS
+        self,
+        namespace: str,
+        participant: str | None,
+        check: Callable[[], None],
+        settle_seconds: float = SETTLE_SECONDS,
+        return_to: str = "",
     ) -> None:
         self._settle_seconds = settle_seconds
+        self._return_to, self._returning = return_to, False
         self._check = check
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
@@ -77,6 +88,7 @@ class EpisodeManager:
         self._start = self.node.create_client(StartEpisode, "episode/start")
         self._stop = self.node.create_client(StopEpisode, "episode/stop")
         self._change_mode = self.node.create_client(ChangeMode, "controller/change_mode")
+        self._move_to = ActionClient(self.node, MoveTo, "move_to") if return_to else None
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -113,7 +125,9 @@ class EpisodeManager:
         BcError: a service refused, with its reason; the recorder ended the episode by itself (disk full).
         """
         self._hold_still()
-        reset = self._accepted(self._reset, ResetScene.Request(seed=seed), f"sim/reset with seed {seed}")
+        reset = self._accepted(
+            self._reset, ResetScene.Request(seed=seed, keep_robot=bool(self._return_to)), f"sim/reset with seed {seed}"
+        )
         begin = (reset.stamp.sec, reset.stamp.nanosec)
         request = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
         request.metadata = json.dumps(dict(metadata))
@@ -132,7 +146,18 @@ class EpisodeManager:
             self._accepted(self._stop, StopEpisode.Request(outcome=outcome, reason=verdict.reason), "episode/stop")
         if is_policy:
             self._settle()
+        if self._move_to is not None:
+            self._bring_back(Mover(self._move_to, self._executor, self._check))
         return verdict
+
+    def _bring_back(self, mover: Mover) -> None:
+        """The arm goes back to where episodes begin, and time passes for it. BcError: it cannot."""
+        self._returning = True
+        self._release()
+        try:
+            mover.go(self._return_to, "between episodes")
+        finally:
+            self._returning = False
 
     def _judge(self, seed: int, begin: tuple[int, int], episode: str, is_policy: bool) -> Verdict:
         """Wait for the task's verdict; what went wrong with the controller meanwhile is a failure of the episode."""
@@ -211,7 +236,7 @@ class EpisodeManager:
         self._task_seen = time.monotonic()
         if not self._participant:
             return
-        if message.success or message.failure:
+        if (message.success or message.failure) and not self._returning:
             self._holding = True  # nothing more happens in this episode: its bag ends here
         if self._holding:
             self._withheld = message.header.stamp

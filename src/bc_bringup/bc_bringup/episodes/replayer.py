@@ -5,24 +5,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from bc_core.chunks import ActionChunk, Array
+from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.errors import BcError
-from bc_core.replay import as_chunks, plan
+from bc_core.playback import Playback, Result
+from bc_core.replay import plan
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_to_msg
+from bc_nodes.reference import reference_row
 
 _PATIENCE = 10.0  # [s]
-_LEAD_NS = 500_000_000  # a chunk is sent so long before its first row is due
-_BEGIN_NS = 200_000_000  # from the grant to the first row
 
 
 class Replayer:
@@ -37,7 +36,7 @@ class Replayer:
         self._executor.add_node(self._node)
         self._state: ControllerState | None = None
         self._mode: ControlMode | None = None
-        self._refusal = ""
+        self._playback: Playback | None = None
         self._producer_id = secrets.randbits(63)
         self._publisher = self._node.create_publisher(ActionChunkMsg, "command/planner", qos.COMMAND_OUT)
         self._node.create_subscription(ControllerState, "controller/state", self._on_state, qos.STATE)
@@ -56,29 +55,17 @@ class Replayer:
         self._until(
             lambda: self._publisher.get_subscription_count() > 0, "a controller that listens to 'command/planner'"
         )
-        rows = plan(self._reference(contract), runs, contract.grid, speed)
-        epoch = self._grant()
-        now = self._now_ns()
-        chunks = as_chunks(rows, contract.groups, contract.grid, now + _BEGIN_NS, self._producer_id, epoch)
-        for chunk in chunks:
-            self._until_time(chunk.stamp_ns - _LEAD_NS, chunk, epoch)
-            self._publisher.publish(chunk_to_msg(chunk))
-        self._until_time(chunks[-1].end_ns + 1, chunks[-1], epoch)
-        self._until(lambda: self._mode is not None and self._mode.mode == ControlMode.HOLD, "the controller's HOLD")
+        assert self._state is not None
+        rows = plan(reference_row(self._state, contract.groups), runs, contract.grid, speed)
+        playback = self._playback = Playback(rows, contract.groups, contract.grid, "replay", self._producer_id, 1)
+        playback.granted(self._grant(), self._now_ns())
+        while playback.end is None:
+            for chunk in playback.due(self._now_ns()):
+                self._publisher.publish(chunk_to_msg(chunk))
+            self._spin()
+        if playback.end.result is not Result.DONE:
+            raise BcError(f"the replay was {playback.end.result.value}: {playback.end.reason}")
         return len(rows) * contract.grid.dt
-
-    def _reference(self, contract: Contract) -> Array:
-        """Where the reference stands, in the order of the contract's columns."""
-        state = self._state
-        assert state is not None
-        known = dict(zip(state.joint_names, state.position_reference, strict=True))
-        values = []
-        for group in contract.groups:
-            for name in group.names:
-                if name not in known and len(group.names) > 1:
-                    raise BcError(f"the controller has no joint '{name}' that the bag commands: replay it on its robot")
-                values.append(known.get(name, state.gripper_reference))
-        return np.array(values)
 
     def _grant(self) -> int:
         """Ask for PLANNER; returns the epoch."""
@@ -91,28 +78,17 @@ class Replayer:
             raise BcError(f"the controller refuses to be driven by a replay: {answer.message}")
         return int(answer.epoch)
 
-    def _until(
-        self, condition: Callable[[], bool], what: str, chunk: ActionChunk | None = None, epoch: int | None = None
-    ) -> None:
-        """Spin until a condition holds. BcError: it takes too long; during the replay: it was ended, or refused."""
-        patience = _PATIENCE + (0.0 if chunk is None else max(0.0, (chunk.end_ns - self._now_ns()) / 1e9))
-        deadline = time.monotonic() + patience
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Spin until a condition holds. BcError: it takes too long."""
+        deadline = time.monotonic() + _PATIENCE
         while not condition():
-            self._check()
-            self._executor.spin_once(timeout_sec=0.01)
-            if self._refusal:
-                raise BcError(f"the controller refused a chunk of the replay: {self._refusal}")
-            mode = self._mode
-            if epoch is not None and mode is not None and mode.epoch > epoch and chunk is not None:
-                ending = chunk.release and self._now_ns() >= chunk.end_ns - chunk.dt_ns
-                if ending and mode.mode == ControlMode.HOLD:
-                    return
-                raise BcError(f"the replay was ended: {mode.reason}")
+            self._spin()
             if time.monotonic() > deadline:
-                raise BcError(f"{what} did not come within {patience:.0f} s: see the controller's log")
+                raise BcError(f"{what} did not come within {_PATIENCE:.0f} s: see the controller's log")
 
-    def _until_time(self, time_ns: int, chunk: ActionChunk, epoch: int) -> None:
-        self._until(lambda: self._now_ns() >= time_ns, "time", chunk, epoch)
+    def _spin(self) -> None:
+        self._check()
+        self._executor.spin_once(timeout_sec=0.01)
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
@@ -122,7 +98,10 @@ class Replayer:
 
     def _on_mode(self, message: ControlMode) -> None:
         self._mode = message
+        if self._playback is not None:
+            held = message.mode == ControlMode.HOLD
+            self._playback.on_mode(held, int(message.epoch), message.reason, self._now_ns())
 
     def _on_ack(self, message: ChunkAck) -> None:
-        if message.producer_id == self._producer_id and message.verdict == ChunkAck.REFUSED:
-            self._refusal = message.detail or f"reason {message.reason}"
+        if self._playback is not None:
+            self._playback.on_ack(message.producer_id, message.reason, message.detail or f"reason {message.reason}")

@@ -28,8 +28,9 @@ class Session:
     """What to run.
 
     title: for the progress. arguments: of the launch file. directory: of the bags; the logs go beside it. seeds: one
-    per episode. metadata: stored with every episode; episodes already in the directory must agree with it. by_hand:
-    nodes that the launch file does not start, and somebody must: fully qualified name -> what to type.
+    per episode. return_to: where the arm is brought after every episode, by a motion; empty: the scene's reset puts it
+    there. metadata: stored with every episode; episodes already in the directory must agree with it. by_hand: nodes that
+    the launch file does not start, and somebody must: fully qualified name -> what to type.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Session:
     namespace: str = ""
     verbose: bool = False
     by_hand: Mapping[str, str] = field(default_factory=dict)
+    return_to: str = ""
 
 
 def run(session: Session) -> list[records.Record]:
@@ -91,7 +93,8 @@ def _running(session: Session, progress: EpisodeProgress) -> Iterator[Any]:
             graph.check()
 
         try:
-            manager = EpisodeManager(session.namespace, PARTICIPANT if session.lockstep else None, check)
+            participant = PARTICIPANT if session.lockstep else None
+            manager = EpisodeManager(session.namespace, participant, check, return_to=session.return_to)
             try:
                 manager.wait_for_nodes(names)
                 for name, words in session.by_hand.items():
