@@ -13,7 +13,9 @@ from bc_bringup.commands import (
     description,
     doctor,
     evaluate,
+    export_policy,
     gate,
+    import_policy,
     inspect,
     label,
     launch,
@@ -28,4 +30,5 @@ COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
     "replay": replay, "convert": convert, "view": view, "description": description,
+    "import": import_policy, "export": export_policy,
 }  # fmt: skip

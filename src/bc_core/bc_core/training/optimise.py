@@ -101,9 +101,7 @@ def optimise(
 class _Optimisation:
     """One run: what changes from step to step."""
 
-    def __init__(
-        self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run
-    ) -> None:
+    def __init__(self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
         self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay

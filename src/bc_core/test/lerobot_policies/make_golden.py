@@ -48,7 +48,7 @@ def diffusion(**settings):
     return DiffusionConfig, {**SMALL_UNET, "pretrained_backbone_weights": None, **settings}
 
 
-QUANTILES = {kind: NormalizationMode.QUANTILES for kind in ("STATE", "ENV", "ACTION", "VISUAL")}
+QUANTILES = dict.fromkeys(("STATE", "ENV", "ACTION", "VISUAL"), NormalizationMode.QUANTILES)
 CASES = {
     "act_state": (act(), 5, 3, {}),
     "act_pre_norm": (

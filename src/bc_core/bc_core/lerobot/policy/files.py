@@ -37,7 +37,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             if other.suffix in _PICKLES:
                 raise BcError(
                     f"'{other}' is a pickle, which runs whatever code is in it as it is opened, and is never opened "
-                    f"here: load it where you trust it and save it again with LeRobot's save_pretrained ({WEIGHTS_FILE})"
+                    f"here: where you trust it, load and save it again with save_pretrained ({WEIGHTS_FILE})"
                 )
             if other.name.startswith("adapter_"):
                 raise BcError(f"'{folder}' holds an adapter ({other.name}), not a policy: merge it with LeRobot first")

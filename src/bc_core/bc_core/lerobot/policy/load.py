@@ -19,7 +19,7 @@ from bc_core.lerobot.policy.source import Source, read_source
 from bc_core.lerobot.policy.streams import Streams, choose_streams
 from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy
-from bc_core.policies.config import PolicyConfig
+from bc_core.policies.config import DataConfig, OptimiserConfig, PolicyConfig
 from bc_core.policies.lerobot.config import LeRobotConfig
 from bc_core.policies.lerobot.network import lerobot_network
 from bc_core.policies.network import Network
@@ -131,10 +131,13 @@ def _check_constants(network: Network, head: LeRobotConfig, weights: Mapping[str
     """Positions and grids that are no weights must be those that we compute."""
     for name, ours in constants(network, head).items():
         theirs = weights.get(name)
-        if theirs is not None and (theirs.shape != ours.shape or bool((theirs.float() - ours).abs().max() > _TOLERANCE)):
+
+        if theirs is None:
+            continue
+        if theirs.shape != ours.shape or bool((theirs.float() - ours).abs().max() > _TOLERANCE):
             raise BcError(
-                f"'{path}': the constant '{name}' ({list(theirs.shape)}) is not what ACT or diffusion of these settings "
-                f"have ({list(ours.shape)}): another version of the architecture, which cannot be imported"
+                f"'{path}': tensor '{name}' {list(theirs.shape)} is a constant, which policies of these settings have "
+                f"otherwise ({list(ours.shape)}): another version of the architecture, which cannot be imported"
             )
 
 
@@ -160,9 +163,10 @@ def _rows(normaliser: Normaliser, horizon: int) -> Normaliser:
 
 
 def _how_to_judge() -> dict[str, Any]:
-    """So that `bcros eval --all` knows what to compare with, and `bcros train` how to go on."""
-    from bc_core.policies.config import DataConfig, OptimiserConfig
-
-    training = OptimiserConfig(1, 64, 1, 1e-5, 1e-4, 0, 0.0, 0.0, 0.0, 0, 1)
+    """So that `bcros eval --all` knows what to compare with: what people did, in episodes that succeeded."""
+    training = OptimiserConfig(
+        steps=1, batch=64, noise_draws=1, learning_rate=1e-5, weight_decay=1e-4, warmup=0, ema=0.0,
+        observation_noise=0.0, validation=0.0, seed=0, threads=1,
+    )  # fmt: skip
     data = DataConfig(sources=("human",), outcomes=("success",), pad_end=True)
     return {"settings": {"data": asdict(data), "training": asdict(training)}}

@@ -20,7 +20,7 @@ from bc_core.schema import Section
 
 INTERVALS = {"MIN_MAX": ("min", "max"), "QUANTILES": ("q01", "q99"), "QUANTILE10": ("q10", "q90")}
 _MODES = ("MEAN_STD", "IDENTITY", *INTERVALS)
-_MIGRATE = "LeRobot before 0.4 kept it elsewhere: save the checkpoint again with LeRobot 0.4 (migrate_policy_normalization)"
+_MIGRATE = "LeRobot before 0.4 kept it elsewhere: convert the checkpoint with its migrate_policy_normalization"
 _BEFORE = ("rename_observations_processor", "to_batch_processor", "device_processor", "normalizer_processor")
 _AFTER = ("unnormalizer_processor", "device_processor")
 _CONSTANT = 1e30
@@ -73,7 +73,8 @@ def _joined(parts: list[Normaliser]) -> Normaliser:
 def _step(source: Source, name: str, known: tuple[str, ...], wanted: str) -> tuple[_Step, Mapping[str, str]]:
     """The normalising step of a processor, and how it renames observations."""
     root = files.open_section(source.folder, name, f"it holds the normalisation; {_MIGRATE}")
-    found, renamed = None, {}
+    found: Section | None = None
+    renamed: dict[str, Any] = {}
     for step in root.section_list("steps"):
         kind = step.document.get("registry_name")
         if kind not in known:
@@ -88,13 +89,13 @@ def _step(source: Source, name: str, known: tuple[str, ...], wanted: str) -> tup
     config = found.section("config")
     modes = config.section("norm_map")
     state = files.named_state(source.folder, name, found.text("state_file"))
-    step = _Step(
+    normalising = _Step(
         where=str(state),
         modes={kind: modes.text(kind, choices=_MODES) for kind in modes.document},
         eps=config.number("eps", 1e-8, minimum=0.0, maximum=1.0),
         statistics=files.read_tensors(state),
     )
-    return step, _texts(config, renamed)
+    return normalising, _texts(config, renamed)
 
 
 def _texts(section: Section, found: Mapping[Any, Any]) -> Mapping[str, str]:
@@ -103,9 +104,7 @@ def _texts(section: Section, found: Mapping[Any, Any]) -> Mapping[str, str]:
     return found
 
 
-def _normaliser(
-    step: _Step, key: str, kind: str, shape: tuple[int, ...], inverse: bool, constants: bool
-) -> Normaliser:
+def _normaliser(step: _Step, key: str, kind: str, shape: tuple[int, ...], inverse: bool, constants: bool) -> Normaliser:
     """Of one feature, as long as its shape's first number."""
     mode = step.modes.get(kind, "IDENTITY")
     count = shape[0]
@@ -129,8 +128,10 @@ def _normaliser(
 def _statistic(step: _Step, key: str, name: str, mode: str, shape: tuple[int, ...]) -> Array:
     tensor = step.statistics.get(f"{key}.{name}")
     if tensor is None:
-        raise BcError(f"'{step.where}' has no tensor '{key}.{name}', which mode {mode} needs: save the checkpoint again "
-                      "with the statistics of its data set")  # fmt: skip
+        raise BcError(
+            f"'{step.where}' has no tensor '{key}.{name}', which mode {mode} needs: save the checkpoint again with the "
+            "statistics of its data set"
+        )
     if tuple(tensor.shape) != shape:
         raise BcError(
             f"'{step.where}': tensor '{key}.{name}' has shape {list(tensor.shape)}, the feature needs {list(shape)}: "

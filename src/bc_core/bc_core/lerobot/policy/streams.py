@@ -29,8 +29,8 @@ def choose_streams(source: Source, contract: Contract, given: Streams, renamed: 
     environment = given.environment
     if source.environment and not environment:
         raise BcError(
-            f"the policy sees {source.environment} numbers as {ENVIRONMENT}: name their streams, --environment STREAM ..."
-            f" ({_widths(contract)})"
+            f"the policy sees {source.environment} numbers as {ENVIRONMENT}: name their streams, --environment "
+            f"STREAM ... ({_widths(contract)})"
         )
     _check_width(contract, environment, source.environment, ENVIRONMENT, "--environment")
     state = given.state
@@ -48,7 +48,9 @@ def choose_streams(source: Source, contract: Contract, given: Streams, renamed: 
         )
     strange = [key for key in given.cameras if key not in {_short(key) for key in cameras} | set(cameras)]
     if strange:
-        raise BcError(f"--camera {strange[0]}=...: the policy has no such camera (it has {', '.join(cameras) or 'none'})")
+        raise BcError(
+            f"--camera {strange[0]}=...: the policy has no such camera (it has {', '.join(cameras) or 'none'})"
+        )
     chosen = Streams(state, environment, cameras)
     twice = [name for name in chosen.observations if chosen.observations.count(name) > 1]
     if twice:
@@ -91,8 +93,8 @@ def _camera(source: Source, contract: Contract, given: Streams, key: str, robot_
     if not stream.is_image or stream.encoding != "rgb8" or stream.shape != (*shape, 3):
         found = f"{list(stream.shape)} {stream.encoding}" if stream.is_image else "no image"
         raise BcError(
-            f"the policy's camera '{key}' has {[*shape, 3]} rgb8, stream '{name}' of contract '{contract.name}' {found}: "
-            "set the camera, and `shape` and `encoding` in the contract"
+            f"the policy's camera '{key}' has {[*shape, 3]} rgb8, stream '{name}' of contract '{contract.name}' "
+            f"{found}: set the camera, and `shape` and `encoding` in the contract"
         )
     return name
 
@@ -104,4 +106,6 @@ def _short(key: str) -> str:
 
 def _widths(contract: Contract) -> str:
     numeric = [(name, stream) for name, stream in contract.observations.items() if not stream.is_image]
-    return f"contract '{contract.name}' has " + ", ".join(f"{name} ({stream_width(stream)})" for name, stream in numeric)
+    return f"contract '{contract.name}' has " + ", ".join(
+        f"{name} ({stream_width(stream)})" for name, stream in numeric
+    )

@@ -22,6 +22,9 @@ class LeRobotActHead(Head):
     state, environment: their widths, 0: there is none. grids: rows and columns of every camera's map.
     """
 
+    cells: Tensor
+    style_positions: Tensor
+
     def __init__(
         self, size: Size, config: LeRobotActConfig, state: int, environment: int, grids: Sequence[tuple[int, int]]
     ) -> None:

@@ -38,6 +38,10 @@ def image_positions(height: int, width: int, channels: int) -> Tensor:
 class _Layer(nn.Module):
     """What both layers have: attentions, then an MLP, each with a residual and a norm before or after it."""
 
+    norm1: nn.LayerNorm
+    norm2: nn.LayerNorm
+    norm3: nn.LayerNorm
+
     def __init__(self, width: int, dropout: float, config: LeRobotActConfig, norms: int) -> None:
         super().__init__()
         self.pre_norm = config.pre_norm

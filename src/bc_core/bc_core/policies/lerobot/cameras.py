@@ -11,7 +11,10 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Pixels(nn.Module):
-    """uint8 images (B, height, width, 3) to normalised ones (B, 3, height, width): (x / 255 - mean) / std by channel."""
+    """uint8 images (B, height, width, 3) to (B, 3, height, width): (x / 255 - mean) / std by channel."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,6 +32,8 @@ class KeypointEncoder(nn.Module):
     Spatial softmax: Finn et al., "Deep Spatial Autoencoders for Visuomotor Learning", arXiv 1509.06113: the expected
     image coordinates, -1 to 1, of every map. shape: height and width of the images.
     """
+
+    coordinates: Tensor
 
     def __init__(self, shape: tuple[int, int], config: LeRobotDiffusionConfig) -> None:
         super().__init__()

@@ -71,5 +71,3 @@ class LeRobotDiffusionHead(Head):
             continuation.mask, pad(continuation.target, (0, 0, self.past, 0)),
             pad(continuation.weights, (self.past, 0)), continuation.frozen + self.past, continuation.beta,
         )  # fmt: skip
-
-

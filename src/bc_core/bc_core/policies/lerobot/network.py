@@ -128,7 +128,9 @@ def _check_diffusion(
     if any(channels % head.groups for channels in head.channels) or not head.channels or head.channels[0] % 8:
         raise BcError(f"policy.channels = {list(head.channels)} must be multiples of groups = {head.groups} and of 8")
     if head.kernel % 2 == 0 or config.width % 2 or config.width < 4:
-        raise BcError(f"policy.kernel = {head.kernel} must be odd, and policy.width = {config.width} even and at least 4")
+        raise BcError(
+            f"policy.kernel = {head.kernel} must be odd, and policy.width = {config.width} even and at least 4"
+        )
     shapes = {contract.observations[stream].shape for stream in cameras}
     if len(shapes) > 1:
         raise BcError(f"cameras of a lerobot_diffusion policy have one shape, not {sorted(shapes)}")

@@ -19,6 +19,11 @@ _WIDTHS = (64, 128, 256, 512)
 class FrozenNorm(nn.Module):
     """Batch normalisation whose statistics and scale are constants."""
 
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
@@ -30,6 +35,11 @@ class FrozenNorm(nn.Module):
 
 class ResNet(nn.Module):
     """Images (B, 3, height, width), both sides at will, to maps (B, channels, ceil(height / 32), ceil(width / 32))."""
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, name: str, norm: Norm) -> None:
         super().__init__()

@@ -47,9 +47,12 @@ class Unet(nn.Module):
             return [_Block(inputs, outputs, context, config), _Block(outputs, outputs, context, config)]
 
         sizes = list(zip((columns, *config.channels[:-1]), config.channels, strict=True))
-        self.down = nn.ModuleList(nn.ModuleList(pair(*size)) for size in sizes)
-        for stage, (_, outputs) in zip(self.down[:-1], sizes, strict=False):
-            stage.append(nn.Conv1d(outputs, outputs, 3, stride=2, padding=1))
+        self.down = nn.ModuleList()
+        for inputs, outputs in sizes:
+            stage = nn.ModuleList(pair(inputs, outputs))
+            if len(self.down) < len(sizes) - 1:
+                stage.append(nn.Conv1d(outputs, outputs, 3, stride=2, padding=1))
+            self.down.append(stage)
         self.middle = nn.ModuleList(pair(config.channels[-1], config.channels[-1]))
         self.up = nn.ModuleList(
             nn.ModuleList([*pair(2 * inputs, outputs), nn.ConvTranspose1d(outputs, outputs, 4, stride=2, padding=1)])
@@ -79,14 +82,14 @@ class Unet(nn.Module):
     def forward(self, noisy: Tensor, modulation: list[Tensor]) -> Tensor:
         film = iter(modulation)
         hidden, kept = noisy.transpose(1, 2), []
-        for first, second, *smaller in self.down:
+        for first, second, *smaller in _stages(self.down):
             hidden = second(first(hidden, next(film)), next(film))
             kept.append(hidden)
             if smaller:
                 hidden = smaller[0](hidden)
         for block in self.middle:
             hidden = block(hidden, next(film))
-        for first, second, larger in self.up:
+        for first, second, larger in _stages(self.up):
             hidden = first(torch.cat([hidden, kept.pop()], dim=1), next(film))
             hidden = larger(second(hidden, next(film)))
         return self.output(hidden).transpose(1, 2)
@@ -116,6 +119,10 @@ class _Block(nn.Module):
         else:
             changed = changed + modulation[..., None]
         return self.conv2(changed) + self.skip(hidden)
+
+
+def _stages(stages: nn.ModuleList) -> list[list[nn.Module]]:
+    return [list(stage.children()) for stage in stages]
 
 
 def _sinusoids(timesteps: Tensor, width: int) -> Tensor:
