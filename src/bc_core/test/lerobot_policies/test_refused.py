@@ -73,10 +73,6 @@ def a_weight(folder: Path) -> tuple[str, torch.Tensor]:
         ({"n_obs_steps": "two"}, ("n_obs_steps = 'two'", "whole number")),
         ({"new_gate": 0.5}, ("unknown key new_gate", "delete it from the file")),
         ({"input_features": {"observation.state": {"type": "LANGUAGE", "shape": [5]}}}, ("LANGUAGE", "no input")),
-        (
-            {"output_features": {"action": {"type": "ACTION", "shape": [7]}}},
-            ("7 numbers per row", "takes 3", "arm (3)"),
-        ),
     ],
 )
 def test_settings_of_another_policy(
@@ -85,6 +81,15 @@ def test_settings_of_another_policy(
     changed(folder / "config.json", **changes)
     message = refused()
     assert all(word in message for word in words), message
+
+
+def test_a_policy_for_another_robot(case: str, folder: Path, refused: Callable[..., str]) -> None:
+    changed(folder / "config.json", output_features={"action": {"type": "ACTION", "shape": [7]}})
+    assert "has shape [3], the feature needs [7]" in refused()
+    first, second = ("mean", "std") if case == "act_state" else ("min", "max")
+    tensors_changed(folder / AFTER, **{f"action.{first}": torch.zeros(7), f"action.{second}": torch.ones(7)})
+    message = refused()
+    assert "the policy says 7 numbers per row, contract 'small' takes 3 (arm (3))" in message
 
 
 def test_missing_left_over_and_misshapen_tensors(folder: Path, refused: Callable[..., str]) -> None:
