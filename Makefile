@@ -1,10 +1,10 @@
 # make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
 #      bench-control | bench-dagger [QUICK=1] | bench-policies [QUICK=1 | FULL=1]
-#      bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
+#      bench-lerobot | bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-control bench-dagger bench-policies bench-record bench-convert fuzz clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-control bench-dagger bench-policies bench-lerobot bench-record bench-convert fuzz clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json)"
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
 	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything"
+	@echo "make bench-lerobot   imported policies beside LeRobot's own, in LEROBOT_PYTHON=PATH (out/bench/lerobot.json); QUICK=1"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
 	@echo "make fuzz            bags of changed, cut and invented bytes, for MINUTES=10"
@@ -73,6 +74,9 @@ fuzz: setup
 
 bench-record: setup
 	@$(ENV); exec python -m benchmarks.record
+
+bench-lerobot: setup
+	@$(ENV); exec python -m benchmarks.lerobot $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON)) $(if $(QUICK),--quick)
 
 bench-convert: setup
 	@$(ENV); exec python -m benchmarks.convert $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON))

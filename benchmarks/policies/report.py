@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bc_core.report.style import MODE_COLOURS, MUTED, plot
+from benchmarks.lerobot.page import kept
 from benchmarks.policies.cells import CHUNKS, LENGTHS, SHARES
 from benchmarks.policies.fork import Fork
 from benchmarks.policies.heads import ARMS
@@ -35,7 +36,7 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
         pusht=JudgedPushT, best=_best(rows), pictured=claims, long=_long(rows), held_out=HELD_OUT,
         steps={task: sorted({row["steps"] for row in rows if row["task"] == task and row["patience"] == 1.0})
                for task in COMPARED},
-        seeds=len({row["seed"] for row in rows}),
+        seeds=len({row["seed"] for row in rows}), lerobot=kept(),
     )  # fmt: skip
     (folder / "policies.md").write_text(page, encoding="utf-8")
 

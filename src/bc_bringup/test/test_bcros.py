@@ -44,6 +44,13 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
         (["train", "nix", "--out", "x"], "no directory nix"),
         (["train", "nix", "--out", "x", "--policy", "huge"], "unknown policy 'huge' (known: act, "),
         (["inspect", "nix"], "no bag at nix"),
+        (
+            ["import", "lerobot", "nix", "--out", "x"],
+            "no config.json in 'nix': give the folder of a LeRobot checkpoint",
+        ),
+        (["import", "lerobot", "nix", "--out", "x", "--contract", "nix"], "unknown contract 'nix'"),
+        (["import", "lerobot", "nix", "--out", "x", "--camera", "top"], "--camera top: give the policy's name"),
+        (["export", "lerobot", "nix", "--out", "x"], "no checkpoint at 'nix'"),
         (["launch", "nix"], "launch file 'nix' does not exist, and is none of those installed: collect.launch.yaml"),
         (["launch", "collect", "device=joy"], "launch argument 'device=joy' is not of the form key:=value"),
     ],

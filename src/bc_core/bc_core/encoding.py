@@ -98,7 +98,7 @@ class ActionEncoder:
             else:
                 part = _chain(decode, part, reference)
             if group.space == Space.CARTESIAN_POSE:
-                part = np.concatenate([part[..., :3], _aligned(part[..., 3:])], axis=-1)
+                part = np.concatenate([part[..., :3], aligned(part[..., 3:])], axis=-1)
             parts.append(part)
         return np.concatenate(parts, axis=-1)
 
@@ -186,7 +186,7 @@ def _quaternion(matrix: Array) -> Array:
     return quaternion.reshape(*matrix.shape[:-2], 4)
 
 
-def _aligned(quaternion: Array) -> Array:
+def aligned(quaternion: Array) -> Array:
     """Flip signs so that successive rows lie in one hemisphere: q and -q are the same rotation."""
     dots = np.sum(quaternion[..., 1:, :] * quaternion[..., :-1, :], axis=-1)
     signs = np.cumprod(np.where(dots < 0.0, -1.0, 1.0), axis=-1)

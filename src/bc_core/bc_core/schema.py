@@ -150,15 +150,17 @@ class Section:
         return f"{self._path}.{key}" if self._path else key
 
 
-def setting(default: Any, minimum: float = 0, maximum: float = math.inf, choices: Sequence[str] = ()) -> Any:
-    """A dataclass field that `read_settings` reads: bounds of a number, choices of a text."""
-    return field(default=default, metadata={"minimum": minimum, "maximum": maximum, "choices": choices})
+def setting(
+    default: Any, minimum: float = 0, maximum: float = math.inf, choices: Sequence[str] = (), of: type = int
+) -> Any:
+    """A dataclass field that `read_settings` reads: bounds of a number, choices of a text, a list `of` int or str."""
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum, "choices": choices, "of": of})
 
 
 def read_settings(cls: type[T], section: Section) -> T:
     """A dataclass whose fields are all of `setting`, from the keys of the same names; absent keys keep their default.
 
-    A field has the type of its default: text, truth value, whole number or number.
+    A field has the type of its default: text, truth value, whole number, number, or tuple of texts or whole numbers.
     """
     values: dict[str, Any] = {}
     for item in fields(cls):  # type: ignore[arg-type]
@@ -168,6 +170,9 @@ def read_settings(cls: type[T], section: Section) -> T:
             values[item.name] = section.boolean(item.name, default)
         elif isinstance(default, str):
             values[item.name] = section.text(item.name, default, rules["choices"])
+        elif isinstance(default, tuple):
+            read = section.texts if rules["of"] is str else section.integers
+            values[item.name] = read(item.name, default)
         elif isinstance(default, int):
             most = int(min(rules["maximum"], 2**63 - 1))
             values[item.name] = section.integer(item.name, default, int(rules["minimum"]), most)

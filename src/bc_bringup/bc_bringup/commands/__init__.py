@@ -13,7 +13,9 @@ from bc_bringup.commands import (
     description,
     doctor,
     evaluate,
+    export_policy,
     gate,
+    import_policy,
     inspect,
     label,
     launch,
@@ -30,4 +32,5 @@ COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
     "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
     "replay": replay, "move": move, "teleop": teleop, "convert": convert, "view": view, "description": description,
+    "import": import_policy, "export": export_policy,
 }  # fmt: skip

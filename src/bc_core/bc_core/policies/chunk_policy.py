@@ -20,7 +20,10 @@ from bc_core.policies.base import Policy
 from bc_core.policies.config import PolicyConfig
 from bc_core.policies.features import ObservationFeatures
 from bc_core.policies.heads.base import Continuation
-from bc_core.policies.network import PolicyNetwork
+from bc_core.policies.lerobot.config import LeRobotConfig
+from bc_core.policies.lerobot.features import PlainActions, PlainFeatures
+from bc_core.policies.lerobot.network import lerobot_network
+from bc_core.policies.network import Network, PolicyNetwork
 from bc_core.policies.trunks import Size
 from bc_core.strategies import bidirectional
 
@@ -44,9 +47,7 @@ class ChunkPolicy(Policy):
         self.feature_normaliser = features
         self.action_normaliser = actions
         self.encoder, self.features, self.streams, self.cameras = input_layout(contract, config)
-        channels = {stream: config.n_obs_steps * contract.observations[stream].shape[2] for stream in self.cameras}
-        size = Size(config.horizon, self.encoder.width, config.width, config.blocks, config.dropout)
-        self.network = PolicyNetwork(features.mean.size, channels, size, config.head)
+        self.network = _network(contract, config, features.mean.size, self.encoder.width, self.cameras)
 
     def infer(
         self,
@@ -131,7 +132,7 @@ class ChunkPolicy(Policy):
 
 def input_layout(
     contract: Contract, config: PolicyConfig
-) -> tuple[ActionEncoder, ObservationFeatures, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[ActionEncoder | PlainActions, ObservationFeatures | PlainFeatures, tuple[str, ...], tuple[str, ...]]:
     """Encoder, features, all streams that a frame must hold, and the cameras among them. BcError: unknown stream."""
     for stream in config.observations:
         if stream not in contract.observations:
@@ -139,10 +140,24 @@ def input_layout(
             raise BcError(
                 f"the policy observes '{stream}', which contract '{contract.name}' lacks: use some of {known}"
             )
-    encoder = ActionEncoder(contract, config.encoding)
-    features = ObservationFeatures(contract, config.observations, config.relations)
+    encoder: ActionEncoder | PlainActions = PlainActions(contract)
+    features: ObservationFeatures | PlainFeatures = PlainFeatures(contract, config.observations)
+    if not isinstance(config.head, LeRobotConfig):
+        encoder = ActionEncoder(contract, config.encoding)
+        features = ObservationFeatures(contract, config.observations, config.relations)
     cameras = tuple(stream for stream in config.observations if contract.observations[stream].is_image)
     return encoder, features, tuple(dict.fromkeys((*config.observations, *encoder.streams))), cameras
+
+
+def _network(
+    contract: Contract, config: PolicyConfig, features: int, columns: int, cameras: tuple[str, ...]
+) -> Network:
+    """features: width of their vector; columns: of an encoded row."""
+    size = Size(config.horizon, columns, config.width, config.blocks, config.dropout)
+    if isinstance(config.head, LeRobotConfig):
+        return lerobot_network(contract, config, config.head, size)
+    channels = {stream: config.n_obs_steps * contract.observations[stream].shape[2] for stream in cameras}
+    return PolicyNetwork(features, channels, size, config.head)
 
 
 def _generator(seed: int | None) -> torch.Generator:

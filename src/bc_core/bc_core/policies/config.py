@@ -16,7 +16,10 @@ from bc_core.idle import IdleRule
 from bc_core.mask import Mask
 from bc_core.policies.abilities import masks_of
 from bc_core.policies.heads.config import HEADS, HeadConfig
+from bc_core.policies.lerobot.config import LEROBOT_HEADS
 from bc_core.schema import Section, read_settings
+
+TYPES: dict[str, type[HeadConfig]] = {**HEADS, **LEROBOT_HEADS}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class PolicyConfig:
 
     @classmethod
     def from_section(cls, section: Section) -> "PolicyConfig":
-        head = HEADS[section.text("type", choices=tuple(HEADS))]
+        head = TYPES[section.text("type", choices=tuple(TYPES))]
         config = cls(
             observations=section.texts("observations"),
             relations=tuple(_relation(pair) for pair in section.section_list("relations", default=())),

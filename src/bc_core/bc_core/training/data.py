@@ -21,6 +21,8 @@ from bc_core.idle import idle_weight
 from bc_core.normalisation import Normaliser, fit_actions, fit_observations
 from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import DataConfig, PolicyConfig, TrainConfig
+from bc_core.policies.lerobot.config import LeRobotConfig
+from bc_core.policies.lerobot.fitting import fit_plain
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,9 @@ def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: Tra
             f"{len(episodes)} episodes hold no frame at which {' or '.join(config.data.sources)} commanded "
             f"(frames refused, by stream: {dict(refused) or 'none'}): check data.sources, data.weights and the bags"
         )
+    if isinstance(config.policy.head, LeRobotConfig):
+        fitted = fit_plain(found.features, found.encoded, found.valid, config.policy)
+        return ChunkPolicy(contract, config.policy, *fitted)
     actions = fit_actions(found.encoded, found.valid, config.policy.row_floor)
     return ChunkPolicy(contract, config.policy, fit_observations(found.features), actions)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
-from bc_core.policies.network import PolicyNetwork
+from bc_core.policies.network import Network
 from bc_core.training.curves import Board, Curves
 from bc_core.training.data import TrainingSet
 from bc_core.training.hardware import Hardware, on_device
@@ -30,7 +30,7 @@ class Judge:
     """Scores a policy by what it does, every `every` steps; of equal scores the latest wins."""
 
     every: int
-    score: Callable[[PolicyNetwork, int], float]
+    score: Callable[[Network, int], float]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
 class BatchLoss(nn.Module):
     """The head's loss of a batch; with `draws` noise samples per frame, which share its encoding."""
 
-    def __init__(self, network: PolicyNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -82,7 +82,7 @@ class BatchLoss(nn.Module):
 
 
 def optimise(
-    network: PolicyNetwork,
+    network: Network,
     data: TrainingSet,
     config: OptimiserConfig,
     fabric: Fabric | None = None,
@@ -101,9 +101,7 @@ def optimise(
 class _Optimisation:
     """One run: what changes from step to step."""
 
-    def __init__(
-        self, network: PolicyNetwork, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run
-    ) -> None:
+    def __init__(self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
         self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -120,10 +118,10 @@ class _Optimisation:
         self.board = Board(run.folder, len(self.curves.losses)) if board and run.folder else None
 
     @property
-    def averaged(self) -> PolicyNetwork:
+    def averaged(self) -> Network:
         """The network with the averaged weights: what is validated, judged and kept."""
         network = self.average.module
-        assert isinstance(network, PolicyNetwork)
+        assert isinstance(network, Network)
         return network
 
     def steps(self) -> Curves:
@@ -242,7 +240,7 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
 
 
 @torch.no_grad()
-def evaluate(network: PolicyNetwork, data: TrainingSet, batch: int, seed: int) -> float:
+def evaluate(network: Network, data: TrainingSet, batch: int, seed: int) -> float:
     """Loss over a whole set, with noise fixed by the seed; the network is back in its mode afterwards."""
     device = next(network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)

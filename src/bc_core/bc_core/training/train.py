@@ -19,7 +19,7 @@ from bc_core.evaluation.chunks import predict, row_errors, spread
 from bc_core.evaluation.page import PAGE, render_page
 from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import TrainConfig
-from bc_core.policies.network import PolicyNetwork
+from bc_core.policies.network import Network
 from bc_core.training.curves import Curves
 from bc_core.training.data import (
     TrainingSet,
@@ -157,10 +157,10 @@ def _clear(folder: Path) -> None:
     print(f"an unfinished training is now in {target}; --resume would have gone on with it")
 
 
-def _scored(policy: ChunkPolicy, rollouts: Rollouts) -> Callable[[PolicyNetwork, int], float]:
+def _scored(policy: ChunkPolicy, rollouts: Rollouts) -> Callable[[Network, int], float]:
     """The score of weights: of the policy with these instead of its own."""
 
-    def score(network: PolicyNetwork, step: int) -> float:
+    def score(network: Network, step: int) -> float:
         trial = copy(policy)
         trial.network = network.requires_grad_(False)
         return rollouts.score(trial, step)

@@ -66,14 +66,19 @@ class DiffusionHead(Head):
 
 
 def ddpm_scheduler(config: DiffusionConfig) -> Any:
-    """DDPMScheduler of `diffusers` with the squared-cosine schedule (Nichol, Dhariwal, arXiv 2102.09672)."""
-    try:
-        module = importlib.import_module("diffusers.schedulers.scheduling_ddpm")
-    except ImportError as error:
-        raise BcError("a diffusion policy needs the package diffusers: pip install diffusers==0.42.1") from error
-    return module.DDPMScheduler(
+    """With the squared-cosine schedule (Nichol, Dhariwal, arXiv 2102.09672)."""
+    return noise_scheduler(
         num_train_timesteps=config.train_timesteps,
         beta_schedule="squaredcos_cap_v2",
         prediction_type=config.prediction,
         clip_sample_range=config.clip,
     )
+
+
+def noise_scheduler(**settings: Any) -> Any:
+    """DDPMScheduler of `diffusers` with these settings. BcError where it is not installed."""
+    try:
+        module = importlib.import_module("diffusers.schedulers.scheduling_ddpm")
+    except ImportError as error:
+        raise BcError("a diffusion policy needs the package diffusers: pip install diffusers==0.42.1") from error
+    return module.DDPMScheduler(**settings)

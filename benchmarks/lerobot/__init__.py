@@ -1,0 +1,1 @@
+"""Inference of imported policies beside LeRobot's own, with the same weights, observation and noise."""
