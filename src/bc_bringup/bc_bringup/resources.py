@@ -6,7 +6,10 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 from bc_core.errors import BcError
 
-KINDS = {"robot": "robots", "contract": "contracts", "task": "tasks", "policy": "policies", "teleop": "teleop"}
+KINDS = {
+    "robot": "robots", "contract": "contracts", "task": "tasks", "policy": "policies", "teleop": "teleop",
+    "machine": "machines",
+}  # fmt: skip
 
 
 class InstalledPackages:
@@ -29,7 +32,7 @@ def share(package: str = "bc_bringup") -> Path:
 def config_path(kind: str, name: str, root: Path | None = None) -> Path:
     """The configuration file for a name, or the file itself when `name` is a path.
 
-    kind: robot, contract, task, policy or teleop. BcError names the known ones when there is no such file.
+    kind: robot, contract, task, policy, teleop or machine. BcError names the known ones when there is no such file.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)

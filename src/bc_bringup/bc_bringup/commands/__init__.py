@@ -20,12 +20,13 @@ from bc_bringup.commands import (
     repair,
     replay,
     rollout,
+    skill,
     train,
     view,
 )
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
-    "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
+    "skill": skill, "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
     "replay": replay, "convert": convert, "view": view, "description": description,
 }  # fmt: skip
