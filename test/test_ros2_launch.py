@@ -36,6 +36,7 @@ GRAPHS = [
     ("collect", {"namespace": "left", "device": "none", "lockstep": "false", "seed": "7", "camera": "false"}),
     ("rollout", {"checkpoint": "a policy", "strategy": "naive", "beta": "2", "device": "joy"}),
     ("dagger", {"checkpoint": "/policy", "namespace": "right", "directory": "out/x"}),
+    ("skills", {"namespace": "left", "selector": "machine", "device": "joy"}),
     pytest.param("robot", {}, marks=UNDER_CONTROL),
     pytest.param("robot", {"robot": "ur5", "namespace": "left"}, marks=UNDER_CONTROL),
     pytest.param("robot", {"hardware": "sim", "controller": "JointImpedanceController"}, marks=UNDER_CONTROL),

@@ -59,7 +59,7 @@ PYTHON_MODULES = {
 OPTIONAL_MODULES = {
     "diffusers": ("diffusers", "diffusion policies"), "tokenizers": ("tokenizers", "FAST policies"),
     "zarr": ("zarr", "bcros convert --to zarr"), "rerun": ("rerun-sdk", "bcros view"),
-    "ray": ("ray", "bcros convert --ray"), "aiohttp": ("aiohttp", "device:=browser"),
+    "ray": ("ray", "bcros convert --ray"), "aiohttp": ("aiohttp", "device:=browser, selector:=vlm"),
     "cryptography": ("cryptography", "device:=browser"), "pyspacemouse": ("pyspacemouse", "device:=spacemouse"),
     "dynamixel_sdk": ("dynamixel-sdk", "leader arms of Dynamixel servos"),
 }  # fmt: skip
@@ -69,7 +69,7 @@ OPTIONAL_MODULES = {
 EXECUTABLES = {
     "bc_sim": ["sim_node"],
     "bc_teleop": ["teleop_node", "episode_recorder"],
-    "bc_policy_node": ["policy_node", "chunk_scheduler"],
+    "bc_policy_node": ["policy_node", "chunk_scheduler", "skill_selector"],
     "bc_planner": ["motion_planner"],
 }
 LIBRARIES = ("bc_msgs", "bc_core", "bc_nodes", "bc_controllers", "bc_bringup")

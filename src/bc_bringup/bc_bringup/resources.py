@@ -7,13 +7,9 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from bc_core.errors import BcError
 
 KINDS = {
-    "robot": "robots",
-    "contract": "contracts",
-    "task": "tasks",
-    "policy": "policies",
-    "teleop": "teleop",
-    "workspace": "workspaces",
-}
+    "robot": "robots", "contract": "contracts", "task": "tasks", "policy": "policies", "teleop": "teleop",
+    "machine": "machines", "workspace": "workspaces",
+}  # fmt: skip
 
 
 class InstalledPackages:
@@ -36,7 +32,8 @@ def share(package: str = "bc_bringup") -> Path:
 def config_path(kind: str, name: str, root: Path | None = None) -> Path:
     """The configuration file for a name, or the file itself when `name` is a path.
 
-    kind: robot, contract, task, policy, teleop or workspace. BcError names the known ones when there is no such file.
+    kind: robot, contract, task, policy, teleop, machine or workspace. BcError names the known ones when there
+    is no such file.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)

@@ -17,7 +17,7 @@ from bc_bringup.launching import document, domain
 from bc_bringup.launching.expand import declared_arguments
 from bc_core.errors import BcError
 
-LAUNCH_FILES = ("collect", "rollout", "planner")
+LAUNCH_FILES = ("collect", "rollout", "planner", "skills")
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

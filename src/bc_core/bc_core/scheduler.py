@@ -29,6 +29,15 @@ class _InForce:
     votes: Ensemble | None
 
 
+def check_delay(config: SchedulerConfig, estimator: DelayEstimator) -> None:
+    """BcError if the first delay estimate does not fit the horizon."""
+    if config.strategy.freezes and estimator.estimate > config.largest_delay:
+        raise BcError(
+            f"the first delay estimate is {estimator.estimate} ticks, but a horizon of {config.horizon} rows and"
+            f" s_min {config.s_min} admit {config.largest_delay}: lower delay_init or s_min, or train longer chunks"
+        )
+
+
 class Scheduler:
     """State machine of one robot's policy chunks.
 
@@ -59,11 +68,7 @@ class Scheduler:
         self._sequence = 0
         self._inference_seconds = 0.0
         self._warm = False
-        if config.strategy.freezes and estimator.estimate > config.largest_delay:
-            raise BcError(
-                f"the first delay estimate is {estimator.estimate} ticks, but a horizon of {config.horizon} rows and"
-                f" s_min {config.s_min} admit {config.largest_delay}: lower delay_init or s_min, or train longer chunks"
-            )
+        check_delay(config, estimator)
 
     @property
     def epoch(self) -> int | None:
@@ -86,6 +91,15 @@ class Scheduler:
     def reconfigure(self, config: SchedulerConfig, estimator: DelayEstimator) -> None:
         """Take other numbers from the next request on."""
         self.config, self.estimator = config, estimator
+
+    def switch(self, config: SchedulerConfig, estimator: DelayEstimator) -> None:
+        """Chain the chunks of another policy, whose numbers these are. Not in POLICY: no epoch has two policies."""
+        if self._epoch is not None:
+            raise BcError("the policy cannot change while it drives: ask for HOLD first")
+        self.reconfigure(config, estimator)
+        self._forget()
+        self.last, self.message = None, ""
+        self._warm = False
 
     def _forget(self) -> None:
         self._history = 0

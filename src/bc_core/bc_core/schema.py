@@ -38,7 +38,7 @@ class Section:
         unknown = [key for key in self.document if key not in self._read]
         if unknown:
             known = ", ".join(sorted(self._read))
-            remedy = _suggestion(unknown[0], self._read) or "remove or correct it"
+            remedy = suggestion(unknown[0], self._read) or "remove or correct it"
             raise BcError(f"{self._where}: unknown key {self._key(unknown[0])}: {remedy} (known: {known})")
 
     def has(self, key: str) -> bool:
@@ -58,7 +58,7 @@ class Section:
         if not isinstance(value, str) or (value == "" and default is _REQUIRED):
             raise self.error(key, value, "must be a non-empty text")
         if choices and value not in choices:
-            hint = _suggestion(value, choices)
+            hint = suggestion(value, choices)
             raise self.error(key, value, f"must be one of {', '.join(choices)}{hint and f'; {hint}'}")
         if pattern is not None and not pattern.match(value):
             raise self.error(key, value, f"must be {hint}")
@@ -116,6 +116,19 @@ class Section:
         if length is not None and len(values) != length:
             raise self.error(key, values, f"must have {length} values")
         return tuple(float(value) for value in values)
+
+    def interval(self, key: str) -> tuple[float, float]:
+        """[low, high] with low <= high; null at one end leaves it open (infinite)."""
+        values = self._list(key, _REQUIRED)
+        if len(values) != 2 or values == [None, None]:
+            raise self.error(key, values, "must be [low, high], one of them null where it is open")
+        if any(isinstance(v, bool) or not isinstance(v, int | float | None) for v in values):
+            raise self.error(key, values, "must be two numbers, one of them null where it is open")
+        low = -math.inf if values[0] is None else float(values[0])
+        high = math.inf if values[1] is None else float(values[1])
+        if not low <= high:
+            raise self.error(key, values, "must be [low, high] with low <= high")
+        return low, high
 
     def section(self, key: str, default: dict[str, Any] = _REQUIRED) -> "Section":
         return Section(self._take(key, default), self._where, self._key(key))
@@ -181,7 +194,8 @@ def read_settings(cls: type[T], section: Section) -> T:
     return cls(**values)
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """ "did you mean X?" where one of the known words is close; else empty."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]}?" if close else ""
 

@@ -29,7 +29,11 @@ def test_groups_tile_the_row(contract: Contract) -> None:
 
 
 def test_latched_topics_are_known(contract: Contract) -> None:
-    assert [entry.topic for entry in contract.record if entry.latched] == ["controller/mode", "policy/help"]
+    assert [entry.topic for entry in contract.record if entry.latched] == [
+        "controller/mode",
+        "policy/help",
+        "skill/status",
+    ]
 
 
 def test_cartesian_group(document: dict[str, Any]) -> None:

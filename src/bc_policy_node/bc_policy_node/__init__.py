@@ -1,1 +1,1 @@
-"""The two nodes between policy and controller."""
+"""The nodes above the controller: policy, chunk scheduler, skills."""

@@ -9,13 +9,13 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.experimental import EventsExecutor
 from rclpy.parameter import Parameter
 
-from bc_core.checkpoint_config import read_header
+from bc_core.checkpoint_config import CheckpointHeader, read_header
 from bc_core.chunks import ActionChunk
 from bc_core.cycle import Request, SchedulerConfig
 from bc_core.delay import ESTIMATORS, DelayEstimator, make_estimator
 from bc_core.errors import BcError
 from bc_core.mask import BETA
-from bc_core.scheduler import Scheduler
+from bc_core.scheduler import Scheduler, check_delay
 from bc_core.strategies.registry import STRATEGIES, choose
 from bc_msgs.msg import (
     ActionChunk as ActionChunkMsg,
@@ -35,6 +35,8 @@ from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_nodes.reference import reference_row
 from bc_nodes.ticks import TickTimer
+from bc_policy_node.activation import Activation, Prepared
+from bc_policy_node.checkpoints import checkpoints
 
 TUNABLE = (
     ("s_min", 8, "least number of ticks executed between two requests"),
@@ -53,6 +55,7 @@ class ChunkScheduler(BcLifecycleNode):
     def __init__(self) -> None:
         super().__init__("chunk_scheduler")
         self.parameter("checkpoint", "", "directory of the policy: horizon and contract are read from it")
+        self.parameter("skills", "", "folder of skills: the policies that policy/activate may change to")
         self.parameter("strategy", "rtc", f"one of {', '.join(STRATEGIES)} that the policy can serve")
         self.parameter("delay_init", 6, "delay assumed before any was measured [ticks]")
         for name, default, description in TUNABLE:
@@ -62,21 +65,18 @@ class ChunkScheduler(BcLifecycleNode):
         self._ticks_untold = 0  # since the controller's state last told of this epoch
 
     def configure(self) -> None:
-        header = read_header(self.value("checkpoint"))
-        contract = header.contract
+        found = checkpoints(self.value("checkpoint"), self.value("skills"))
+        headers = {key: read_header(directory) for key, directory in found.items()}
+        names = {key: f"checkpoint '{directory}'" for key, directory in found.items()}
+        first = next(iter(headers))
+        contract = headers[first].contract
+        for key, header in headers.items():
+            contract.check_same(header.contract, names[first], names[key], streams=())
         self._grid, self._groups = contract.grid, contract.groups
-        strategy = choose(self.value("strategy"), self.value("checkpoint"), header.masks)
-        tuning = {name: self.value(name) for name, _, _ in TUNABLE}
-        config = SchedulerConfig(
-            strategy=strategy,
-            horizon=header.horizon,
-            s_min=tuning["s_min"],
-            beta=tuning["beta"],
-            n_obs_steps=header.n_obs_steps,
-            answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
-        )
-        estimator = _estimator(tuning, self.value("delay_init"))
-        self._scheduler = Scheduler(config, self._grid, estimator, self._groups)
+        self._policies = {key: self._prepare(found[key], header) for key, header in headers.items()}
+        prepared = self._policies[first]
+        self._scheduler = Scheduler(prepared.config, self._grid, prepared.estimator, self._groups)
+        self._activation = Activation(self, self._scheduler, self._policies)
         self.add_on_set_parameters_callback(self._on_tuning)
         self._requests = self.create_publisher(ChunkRequest, "policy/request", qos.COMMAND_OUT)
         self._commands = self.create_publisher(ActionChunkMsg, "command/policy", qos.COMMAND_OUT)
@@ -87,28 +87,51 @@ class ChunkScheduler(BcLifecycleNode):
         self.create_subscription(ChunkAck, "controller/ack", self._on_ack, qos.EVENT)
         self.create_subscription(PolicyChunk, "policy/chunk", self._on_answer, qos.COMMAND)
 
+    def _prepare(self, checkpoint: str, header: CheckpointHeader) -> Prepared:
+        tuning = self._tuning()
+        config = SchedulerConfig(
+            strategy=choose(self.value("strategy"), checkpoint, header.masks),
+            horizon=header.horizon,
+            s_min=tuning["s_min"],
+            beta=tuning["beta"],
+            n_obs_steps=header.n_obs_steps,
+            answer_timeout=self._grid.ceil(round(self.value("answer_timeout") * 1e9)),
+        )
+        prepared = Prepared(config, _estimator(tuning, self.value("delay_init")))
+        check_delay(config, prepared.estimator)
+        return prepared
+
     def activate(self) -> None:
         self._ticks = TickTimer(self, self._grid, self._on_tick)
 
     def deactivate(self) -> None:
         self._ticks.cancel()
-        self._scheduler.on_mode(policy=False, epoch=0)
+        self._activation.on_mode(policy=False, epoch=0, tick=0)
+
+    def _tuning(self) -> dict[str, Any]:
+        return {name: self.value(name) for name, _, _ in TUNABLE}
 
     def _on_tuning(self, parameters: list[Parameter]) -> SetParametersResult:
         """Numbers that do not fit are refused with the reason, and the old ones stay."""
-        tuning = {name: self.value(name) for name, _, _ in TUNABLE}
+        tuning = self._tuning()
         changed = {parameter.name: parameter.value for parameter in parameters if parameter.name in tuning}
         if not changed:
             return SetParametersResult(successful=True)
-        scheduler = self._scheduler
+        numbers = {key: changed[key] for key in ("s_min", "beta") if key in changed}
+        learns_anew = any(name.startswith("delay_") for name in changed)
         try:
-            config = replace(scheduler.config, **{key: changed[key] for key in ("s_min", "beta") if key in changed})
-            estimator = scheduler.estimator
-            if any(name.startswith("delay_") for name in changed):
-                estimator = _estimator(tuning | changed, estimator.estimate)
-            scheduler.reconfigure(config, estimator)
+            tuned = {
+                key: Prepared(
+                    replace(old.config, **numbers),
+                    _estimator(tuning | changed, old.estimator.estimate) if learns_anew else old.estimator,
+                )
+                for key, old in self._policies.items()
+            }
         except BcError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._policies.update(tuned)
+        driving = tuned.get(self._activation.active or "") or next(iter(tuned.values()))
+        self._scheduler.reconfigure(driving.config, driving.estimator)
         return SetParametersResult(successful=True)
 
     def _now_ns(self) -> int:
@@ -120,9 +143,19 @@ class ChunkScheduler(BcLifecycleNode):
             self._scheduler.on_in_force(msg.sequence)
 
     def _on_mode(self, msg: ControlMode) -> None:
-        self._scheduler.on_mode(policy=msg.mode == ControlMode.POLICY and self.active, epoch=msg.epoch)
+        policy = msg.mode == ControlMode.POLICY and self.active
+        self._activation.on_mode(policy, msg.epoch, self._grid.floor(self._now_ns()))
+        self._tell_activation()
+
+    def _tell_activation(self) -> None:
+        """Why nothing is asked though the mode is POLICY."""
+        if self._activation.message:
+            self.get_logger().error(self._activation.message)
+            self._diagnostics.report(Level.ERROR, self._activation.message)
 
     def _on_tick(self, tick: int) -> None:
+        if self._activation.on_tick(tick):
+            self._tell_activation()
         state = self._state_of_epoch(tick)
         if state is None:
             return
@@ -197,6 +230,7 @@ class ChunkScheduler(BcLifecycleNode):
         msg = ChunkRequest(
             scheduler_id=self.process_id,
             sequence=request.sequence,
+            policy=self._activation.active or "",
             tick=request.tick,
             mode_epoch=request.epoch,
             mask=int(request.mask),

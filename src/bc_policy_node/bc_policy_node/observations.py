@@ -1,7 +1,7 @@
 """Subscriptions of the contract's observation streams, feeding a FrameAssembler."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,20 @@ from bc_nodes import qos
 from bc_nodes.message_class import message_class
 
 
-def subscribe(node: Node, contract: Contract, assembler: FrameAssembler, on_sample: Callable[[], None]) -> None:
-    """Subscribe to every topic that the assembler's streams need; one subscription feeds all streams of its topic.
+def subscribe(
+    node: Node, contract: Contract, assemblers: Iterable[FrameAssembler], on_sample: Callable[[], None]
+) -> None:
+    """Subscribe to every topic that the assemblers' streams need; one subscription feeds all streams of its topic.
 
     on_sample is called after each message. A sample that the contract does not admit is reported and left out: the
     frame then ages and is refused.
     """
     by_topic: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for stream in assembler.streams:
+    readers: defaultdict[str, list[FrameAssembler]] = defaultdict(list)
+    for assembler in assemblers:
+        for stream in assembler.streams:
+            readers[stream].append(assembler)
+    for stream in readers:
         observation = contract.observations[stream]
         by_topic[observation.topic, observation.type].append(stream)
 
@@ -29,7 +35,9 @@ def subscribe(node: Node, contract: Contract, assembler: FrameAssembler, on_samp
         stamp = stamp_ns(message)
         for stream in streams:
             try:
-                assembler.add(stream, stamp, extract(contract.observations[stream], message))
+                value = extract(contract.observations[stream], message)
+                for assembler in readers[stream]:
+                    assembler.add(stream, stamp, value)
             except ObservationError as error:
                 node.get_logger().warning(str(error), throttle_duration_sec=1.0)
         on_sample()

@@ -4,6 +4,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from bc_core.checkpoint import load_policy
 from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.dagger.help import HelpConfig
+from bc_core.errors import BcError
 from bc_core.fields import ObservationError
 from bc_core.frames import Frame, FrameAssembler
 from bc_core.mask import Mask
@@ -24,6 +26,7 @@ from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
 from bc_policy_node.asking import Asking
+from bc_policy_node.checkpoints import checkpoints
 from bc_policy_node.latency import InjectedLatency
 from bc_policy_node.observations import subscribe
 from bc_policy_node.warm_up import warm_up
@@ -32,12 +35,20 @@ PATIENCE = 0.015
 """How long a request waits for the samples of its tick, which are sent as it is [s]."""
 
 
+class Loaded(NamedTuple):
+    """A policy that may be asked, and the frames for it."""
+
+    policy: Policy
+    assembler: FrameAssembler
+
+
 class PolicyNode(BcLifecycleNode):
-    """Loads a checkpoint, assembles frames, infers in a thread of its own so that observations keep coming in."""
+    """Loads checkpoints, assembles frames, infers in a thread of its own so that observations keep coming in."""
 
     def __init__(self) -> None:
         super().__init__("policy_node")
         self.parameter("checkpoint", "", "directory of the policy")
+        self.parameter("skills", "", "folder of skills: the policies that requests may name, loaded and warmed up, too")
         self.parameter("contract", "", "contract of the running robot; refused if the policy was trained on another")
         self.parameter("inject_latency", "none", "latency added: none or jitter (150-250 ms, rarely 400 ms)")
         self.parameter("seed", 0, "seed of sampling noise and injected latency")
@@ -57,32 +68,37 @@ class PolicyNode(BcLifecycleNode):
         self._manifests = self.create_publisher(FrameManifest, "policy/manifest", qos.EVENT)
         self._diagnostics = Diagnostics(self)
         torch.set_num_threads(self.value("threads"))
-        self._policy = load_policy(self.value("checkpoint"))
         contract = Contract.load(self.value("contract"))
-        self._policy.contract.check_same(
-            contract,
-            f"checkpoint '{self.value('checkpoint')}'",
-            f"contract '{self.value('contract')}'",
-            streams=self._policy.streams,
-        )
+        found = checkpoints(self.value("checkpoint"), self.value("skills"))
+        unique = {directory: self._load(directory, contract) for directory in dict.fromkeys(found.values())}
+        self._policies = {key: unique[directory] for key, directory in found.items()}
         self._latency = InjectedLatency(self.value("inject_latency"), self.value("seed"))
         self._seeds = np.random.default_rng(self.value("seed"))
-        self._assembler = FrameAssembler(contract, self._policy.streams, self._policy.n_obs_steps)
-        seconds = self._worker.submit(warm_up, self._policy).result()  # in the thread that will infer
+        for directory, loaded in unique.items():
+            seconds = self._worker.submit(warm_up, loaded.policy).result()  # in the thread that will infer
+            self.get_logger().info(f"policy '{directory}' warmed up: {1e3 * seconds:.1f} ms per guided chunk")
         self._asking = self._make_asking()
-        self.get_logger().info(f"policy warmed up: {1e3 * seconds:.1f} ms per guided chunk")
         self._patience = self.create_timer(PATIENCE, self._begin)
         self._patience.cancel()
-        subscribe(self, contract, self._assembler, self._on_sample)
+        subscribe(self, contract, [loaded.assembler for loaded in unique.values()], self._on_sample)
         self.create_subscription(ControlMode, "controller/mode", self._on_mode, qos.LATCHED)
         self.create_subscription(ChunkRequest, "policy/request", self._on_request, qos.COMMAND)
 
     def close(self) -> None:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
+    def _load(self, directory: str, contract: Contract) -> "Loaded":
+        """A policy, and what puts its frames together. BcError: it was trained under another contract."""
+        policy = load_policy(directory)
+        policy.contract.check_same(
+            contract, f"checkpoint '{directory}'", f"contract '{self.value('contract')}'", streams=policy.streams
+        )
+        return Loaded(policy, FrameAssembler(contract, policy.streams, policy.n_obs_steps))
+
     def _on_mode(self, mode: ControlMode) -> None:
         """What was seen before tells nothing: a human may have moved things meanwhile, a reset has moved the robot."""
-        self._assembler.begin(to_ns(mode.header.stamp))
+        for loaded in self._policies.values():
+            loaded.assembler.begin(to_ns(mode.header.stamp))
         if self._asking is not None:
             self._asking.on_mode(mode)
 
@@ -90,22 +106,34 @@ class PolicyNode(BcLifecycleNode):
         """None: no help is asked for."""
         if self.value("help_threshold") == 0.0:
             return None
+        if len(self._policies) > 1 or "" not in self._policies:
+            raise BcError("an ensemble is of one policy: set help_threshold to 0, or leave skills empty")
         config = HelpConfig(self.value("help_threshold"), self.value("help_patience"))
-        asking = Asking(self, self._policy, self.value("ensemble"), config, self._report)
+        asking = Asking(self, self._policies[""].policy, self.value("ensemble"), config, self._report)
         self._worker.submit(asking.warm_up).result()
         return asking
 
     def _on_request(self, request: ChunkRequest) -> None:
         if not self.active:
             return
+        if request.policy not in self._policies:
+            known = ", ".join(key or "(its own)" for key in self._policies)
+            detail = (
+                f"policy_node has no checkpoint '{request.policy}' (known: {known}): start it with this skill library"
+            )
+            self._answer(request, PolicyChunk.FAILED, detail)
+            return
         self._request = request
-        if self._assembler.awaits(request.tick):
+        if self._awaits(request):
             self._patience.reset()
         else:
             self._begin()
 
+    def _awaits(self, request: ChunkRequest) -> bool:
+        return self._policies[request.policy].assembler.awaits(request.tick)
+
     def _on_sample(self) -> None:
-        if self._request is not None and not self._assembler.awaits(self._request.tick):
+        if self._request is not None and not self._awaits(self._request):
             self._begin()
 
     def _begin(self) -> None:
@@ -115,7 +143,7 @@ class PolicyNode(BcLifecycleNode):
         if request is None:
             return
         try:
-            frame = self._assembler.frame(request.tick)
+            frame = self._policies[request.policy].assembler.frame(request.tick)
         except ObservationError as error:
             self._answer(request, PolicyChunk.OBSERVATION, str(error))
             return
@@ -130,7 +158,7 @@ class PolicyNode(BcLifecycleNode):
         infer = partial(_chunk, request=request, frame=frame, seed=seed)
         actions: Array | None
         try:
-            actions = infer(self._policy)
+            actions = infer(self._policies[request.policy].policy)
         except Exception as error:  # the scheduler must hear of any failure; the traceback goes to the log
             self.get_logger().error(f"inference failed: {error!r}")
             self._answer(request, PolicyChunk.FAILED, f"inference failed: {error!r}")

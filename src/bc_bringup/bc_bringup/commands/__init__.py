@@ -23,6 +23,7 @@ from bc_bringup.commands import (
     repair,
     replay,
     rollout,
+    skill,
     teleop,
     train,
     view,
@@ -30,7 +31,7 @@ from bc_bringup.commands import (
 
 COMMANDS: dict[str, ModuleType] = {
     "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
-    "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
+    "skill": skill, "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
     "replay": replay, "move": move, "teleop": teleop, "convert": convert, "view": view, "description": description,
     "import": import_policy, "export": export_policy,
 }  # fmt: skip

@@ -29,8 +29,8 @@ class Session:
 
     title: for the progress. arguments: of the launch file. directory: of the bags; the logs go beside it. seeds: one
     per episode. return_to: where the arm is brought after every episode, by a motion; empty: the scene's reset puts it
-    there. metadata: stored with every episode; episodes already in the directory must agree with it. by_hand: nodes that
-    the launch file does not start, and somebody must: fully qualified name -> what to type.
+    there. metadata: stored with every episode; episodes already in the directory must agree with it. by_hand: nodes
+    that the launch file does not start, and somebody must: fully qualified name -> what to type.
     """
 
     title: str
