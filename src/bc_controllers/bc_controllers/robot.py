@@ -70,7 +70,7 @@ def _robot(data: Any) -> Robot:
     refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
     description, arm = data["description"], data["arm"]
     gripper = data.get("gripper", {"name": "", "joints": [], "home": 0.0})
-    refuse_unknown(description, {"package", "urdf"}, "description.")
+    refuse_unknown(description, {"package", "urdf", "environment"}, "description.")
     refuse_unknown(arm, {"joints", "home", "armature"}, "arm.")
     refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
     controller = ControllerConfig.from_dict(data["controller"])
@@ -79,7 +79,7 @@ def _robot(data: Any) -> Robot:
     controller.armature = list(_per_joint(arm, "armature", len(joints)))
     robot = Robot(
         name=str(data["robot"]),
-        urdf=share_folder(description["package"]) / description["urdf"],
+        urdf=_description(description),
         base_frame=controller.base_frame,
         tcp=controller.tcp_frame,
         arm=joints,
@@ -90,12 +90,29 @@ def _robot(data: Any) -> Robot:
         fingers=tuple(gripper["joints"]),
         controller=controller,
     )
-    if not robot.urdf.is_file():
-        raise ConfigError(f"description.urdf: '{robot.urdf}' does not exist: correct it, or reinstall the package")
     named = controller.joint_names
     if list(joints) != named:
         raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {named}: make them equal")
     return robot
+
+
+def _description(section: Mapping[str, str]) -> Path:
+    """The URDF: of a package, or the user's own, named by an environment variable."""
+    if "environment" not in section:
+        urdf = share_folder(section["package"]) / section["urdf"]
+        if not urdf.is_file():
+            raise ConfigError(f"description.urdf: '{urdf}' does not exist: correct it, or reinstall the package")
+        return urdf
+    variable = section["environment"]
+    told = os.environ.get(variable, "")
+    if not told:
+        raise ConfigError(
+            f"description.environment: no Python package brings this robot's URDF: make one as this file says, and set "
+            f"{variable} to its path"
+        )
+    if not Path(told).is_file():
+        raise ConfigError(f"{variable} is '{told}', which is no file: set it to the path of the robot's URDF")
+    return Path(told).absolute()
 
 
 def _per_joint(arm: Mapping[str, Any], key: str, joints: int) -> tuple[float, ...]:
