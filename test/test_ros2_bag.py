@@ -50,7 +50,7 @@ def bag(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             state = JointState(name=["elbow"], position=[float(number)])
             writer.write("joint_states", START + number * SECOND // 80, serialized(state, "sensor_msgs/msg/JointState"))
             if number == NEW // 2:
-                writer.flush()
+                writer.flush(START + SECOND // 2)
                 shutil.copytree(path, tmp_path / "killed")
         writer.close("success", "done", START + SECOND)
     return path
