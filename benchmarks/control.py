@@ -1,8 +1,9 @@
 """What one update of the controller takes, and what it allocates, for every output on the Panda with every feature on.
 
 The program is native (src/bc_controllers/test/native/control_benchmark.cpp); updates run back to back, so that the
-wake-up noise of a shared machine does not drown them, and once at 1 kHz for the record. Goals: Cartesian impedance p50
-at most 10 us, p99.9 at most 25 us, and no allocation in any output.
+wake-up noise of a shared machine does not drown them, and once at 1 kHz for the record. Where ros2_control is
+installed, its plugins are measured at 1 kHz, too (test/ros2_control/plugin_benchmark.cpp). Goals: Cartesian impedance
+p50 at most 10 us, p99.9 at most 25 us, and no allocation in any output.
 """
 
 import argparse
@@ -26,11 +27,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/bench/control.json"))
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    urdf = str(load_robot(resources.config_path("robot", "panda")).urdf)
+    robot = resources.config_path("robot", "panda")
+    urdf, updates, realtime = str(load_robot(robot).urdf), str(options.updates), str(options.realtime)
     runs = {
-        "back_to_back": measure(urdf, str(options.updates)),
-        "at_1_khz": measure(urdf, str(options.realtime), "--realtime"),
+        "back_to_back": measure("control_benchmark", urdf, updates),
+        "at_1_khz": measure("control_benchmark", urdf, realtime, "--realtime"),
     }
+    if program("plugin_benchmark"):
+        parameters = robot.parents[1] / "ros2_control" / "panda.yaml"
+        runs["ros2_control"] = measure("plugin_benchmark", urdf, str(parameters), realtime)
+    else:
+        print("ros2_control is not installed: its plugins are not measured")
     reached = judge(runs)
     report = {
         **provenance("make bench-control"),
@@ -47,19 +54,19 @@ def main() -> int:
     return 0
 
 
-def measure(urdf: str, *arguments: str) -> list[dict[str, Any]]:
+def measure(name: str, *arguments: str) -> list[dict[str, Any]]:
     """One entry per output and kind of reference. A program that fails raises CalledProcessError."""
-    command = [program(), urdf, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    path = program(name)
+    if path is None:
+        raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
+    done = subprocess.run([path, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def program() -> str:
-    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":"):
-        path = Path(prefix) / "lib" / "bc_controllers" / "control_benchmark"
-        if path.is_file():
-            return str(path)
-    raise FileNotFoundError("control_benchmark: build bc_controllers with BUILD_TESTING, and source the workspace")
+def program(name: str) -> Path | None:
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(":")
+    paths = [Path(prefix) / "lib" / "bc_controllers" / name for prefix in prefixes]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def judge(runs: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
@@ -71,12 +78,12 @@ def judge(runs: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
 
 
 def table(runs: dict[str, list[dict[str, Any]]]) -> str:
-    lines = [f"{'':14}{'output':22}{'reference':11}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>10} us  allocations/update"]
+    lines = [f"{'':14}{'output':45}{'reference':11}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>10} us  allocations/update"]
     for name, rows in runs.items():
         for row in rows:
             times = f"{row['p50_us']:8.1f}{row['p99_us']:8.1f}{row['p999_us']:8.1f}{row['max_us']:10.1f}"
             lines.append(
-                f"{name:14}{row['output']:22}{row['reference']:11}{times}     {row['heap_calls'] / row['updates']:g}"
+                f"{name:14}{row['output']:45}{row['reference']:11}{times}     {row['heap_calls'] / row['updates']:g}"
             )
     return "\n".join(lines)
 

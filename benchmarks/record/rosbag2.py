@@ -37,7 +37,9 @@ def record(folder: Path, seconds: float, cameras: int) -> dict[str, Any]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE)
-    return account_of(path) | found
+    account = account_of(path) | found
+    shutil.rmtree(path)
+    return account
 
 
 def _await_data(path: Path, process: subprocess.Popen[bytes]) -> None:

@@ -16,16 +16,20 @@ PLUGINS = {"mock": "mock_components/GenericSystem", "sim": "bc_controllers/Rigid
 def robot_description(robot: Robot, hardware: str) -> str:
     """URDF text with a ros2_control system of the arm (commands position and effort) and the fingers (position).
 
-    Joints start at the robot file's home. Fingers that mimic another take no command. ConfigError for other hardware
-    than mock and sim, and for a joint that the URDF lacks.
+    Joints start at the robot file's home. Fingers that mimic another take no command. Where the controller leaves
+    gravity to the driver, hardware "sim" compensates it as that driver does. ros2_control elements of the URDF are left
+    out: they name a driver. ConfigError for other hardware than mock and sim, and for a joint that the URDF lacks.
     """
     if hardware not in PLUGINS:
         raise ConfigError(f"hardware '{hardware}' is unknown: use one of {', '.join(PLUGINS)}")
     root = ElementTree.parse(robot.urdf).getroot()
+    for driver in root.findall("ros2_control"):
+        root.remove(driver)
     joints = {str(joint.get("name")): joint for joint in root.findall("joint")}
     system = ElementTree.SubElement(root, "ros2_control", name=robot.name, type="system")
-    parameters = {"armature": str(max(robot.armature))} if hardware == "sim" else {}
-    _hardware(system, PLUGINS[hardware], parameters)
+    compensated = "false" if robot.controller.gravity_compensation else "true"
+    moves = {"armature": str(max(robot.armature)), "compensates_gravity": compensated}
+    _hardware(system, PLUGINS[hardware], moves if hardware == "sim" else {})
     for name, home in zip(robot.arm, robot.home, strict=True):
         _joint(system, joints, name, home, ("position", "effort"))
     for name in robot.fingers:

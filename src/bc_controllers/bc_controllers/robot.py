@@ -20,7 +20,7 @@ class Robot:
     urdf: the description that Pinocchio and MuJoCo both read. arm: joint names in command order, at `home` [rad] at
     rest, with reflected rotor inertia `armature` [kg m^2]. gripper: its name in commands and joint states; its opening
     (`gripper_home` at rest [m]) is shared evenly by the joints `fingers`; "" and none: it has no gripper. tcp: link of
-    the tool centre point. packages: folder of the packages that the URDF's meshes name. srdf: which links may touch
+    the tool centre point. packages: folders of the packages that the URDF's meshes name. srdf: which links may touch
     (semantic description; not looked at before somebody plans), None: those that are joined.
     """
 
@@ -35,7 +35,7 @@ class Robot:
     gripper_home: float
     fingers: tuple[str, ...]
     controller: ControllerConfig
-    packages: Path
+    packages: tuple[Path, ...]
     srdf: Path | None = None
 
 
@@ -61,29 +61,34 @@ def load_robot(path: Path | str) -> Robot:
 
 def share_folder(package: str) -> Path:
     """Share folder of a description package: of this Python environment, or of a sourced ROS prefix."""
+    for share in _share_folders():
+        if (share / package).is_dir():
+            return share / package
+    raise ConfigError(f"package '{package}' is not installed: pip install {package}")
+
+
+def _share_folders() -> list[Path]:
+    """Where packages may lie, first one first."""
     roots = [Path(entry) / "cmeel.prefix" for entry in sys.path] + [Path(sys.prefix)]
     roots += [Path(entry) for entry in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if entry]
-    for root in roots:
-        if (root / "share" / package).is_dir():
-            return root / "share" / package
-    raise ConfigError(f"package '{package}' is not installed: pip install {package}")
+    return [root / "share" for root in roots if (root / "share").is_dir()]
 
 
 def _robot(data: Any, folder: Path) -> Robot:
     refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
     description, arm = data["description"], data["arm"]
     gripper = data.get("gripper", {"name": "", "joints": [], "home": 0.0})
-    refuse_unknown(description, {"package", "urdf", "srdf"}, "description.")
+    refuse_unknown(description, {"package", "urdf", "environment", "srdf"}, "description.")
     refuse_unknown(arm, {"joints", "home", "armature"}, "arm.")
     refuse_unknown(gripper, {"name", "joints", "home"}, "gripper.")
     controller = ControllerConfig.from_dict(data["controller"])
     joints = tuple(arm["joints"])
     controller.joints = list(joints)
     controller.armature = list(_per_joint(arm, "armature", len(joints)))
-    share = share_folder(description["package"])
+    urdf, packages = _description(description)
     robot = Robot(
         name=str(data["robot"]),
-        urdf=share / description["urdf"],
+        urdf=urdf,
         base_frame=controller.base_frame,
         tcp=controller.tcp_frame,
         arm=joints,
@@ -93,15 +98,33 @@ def _robot(data: Any, folder: Path) -> Robot:
         gripper_home=float(gripper["home"]),
         fingers=tuple(gripper["joints"]),
         controller=controller,
-        packages=share.parent,
+        packages=packages,
         srdf=folder / description["srdf"] if "srdf" in description else None,
     )
-    if not robot.urdf.is_file():
-        raise ConfigError(f"description.urdf: '{robot.urdf}' does not exist: correct it, or reinstall the package")
     named = controller.joint_names
     if list(joints) != named:
         raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {named}: make them equal")
     return robot
+
+
+def _description(section: Mapping[str, str]) -> tuple[Path, tuple[Path, ...]]:
+    """The URDF, of a package or the user's own, named by an environment variable; and where its meshes' packages lie."""
+    if "environment" not in section:
+        share = share_folder(section["package"])
+        urdf = share / section["urdf"]
+        if not urdf.is_file():
+            raise ConfigError(f"description.urdf: '{urdf}' does not exist: correct it, or reinstall the package")
+        return urdf, (share.parent,)
+    variable = section["environment"]
+    told = os.environ.get(variable, "")
+    if not told:
+        raise ConfigError(
+            f"description.environment: no Python package brings this robot's URDF: make one as this file says, and set "
+            f"{variable} to its path"
+        )
+    if not Path(told).is_file():
+        raise ConfigError(f"{variable} is '{told}', which is no file: set it to the path of the robot's URDF")
+    return Path(told).absolute(), tuple(_share_folders())
 
 
 def _per_joint(arm: Mapping[str, Any], key: str, joints: int) -> tuple[float, ...]:

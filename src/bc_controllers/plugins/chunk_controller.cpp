@@ -94,7 +94,7 @@ ChunkController::Callback ChunkController::on_activate(const rclcpp_lifecycle::S
     if (complete && value.has_value() && std::isfinite(*value)) continue;
     RCLCPP_ERROR(get_node()->get_logger(), "activation is refused: state interface '%s' has no finite value yet",
                  interface.get_name().c_str());
-    return Callback::ERROR;
+    return Callback::FAILURE;  // it stays inactive, configured: the next attempt may succeed
   }
   missed_ = 0;
   first_ = true;
@@ -105,7 +105,7 @@ ChunkController::Callback ChunkController::on_activate(const rclcpp_lifecycle::S
                                                      velocity_.data(), held_opening());
   if (!write(first)) {
     RCLCPP_ERROR(get_node()->get_logger(), "activation is refused: the hardware does not take a first command");
-    return Callback::ERROR;
+    return Callback::FAILURE;
   }
   loop_->running.store(true, std::memory_order_release);
   return Callback::SUCCESS;

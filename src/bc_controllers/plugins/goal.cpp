@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <rclcpp/duration.hpp>
-#include <rclcpp/time.hpp>
+
+#include "messages.hpp"
 
 namespace bc_plugins {
 
@@ -48,7 +48,7 @@ bc::JointTrajectory read_trajectory(const FollowJointTrajectory::Goal& goal, con
     throw GoalError(Result::INVALID_JOINTS, "the goal has a multi-dof trajectory: the arm's joints have one each");
   }
   const std::vector<std::size_t> order = places(goal.trajectory.joint_names, joints);
-  const std::int64_t stamp = rclcpp::Time(goal.trajectory.header.stamp).nanoseconds();
+  const std::int64_t stamp = to_ns(goal.trajectory.header.stamp);
   if (stamp != 0 && stamp < now_ns) {
     throw GoalError(Result::OLD_HEADER_TIMESTAMP, "the trajectory was to start " +
                                                       std::to_string(static_cast<double>(now_ns - stamp) * 1e-9) +
@@ -56,7 +56,7 @@ bc::JointTrajectory read_trajectory(const FollowJointTrajectory::Goal& goal, con
   }
   std::vector<bc::TrajectoryPoint> points;
   for (const auto& point : goal.trajectory.points) {
-    points.push_back({rclcpp::Duration(point.time_from_start).seconds(), reordered(point.positions, order),
+    points.push_back({1e-9 * static_cast<double>(to_ns(point.time_from_start)), reordered(point.positions, order),
                       reordered(point.velocities, order), reordered(point.accelerations, order)});
   }
   if (!points.empty() && points.front().time > 0.0) {
@@ -110,7 +110,7 @@ std::string interrupted(const bc::ModeChange& change) {
 
 FollowJointTrajectory::Feedback feedback_of(const bc::ControllerState& state, const std::vector<std::string>& joints) {
   FollowJointTrajectory::Feedback feedback;
-  feedback.header.stamp = rclcpp::Time(state.stamp_ns);
+  feedback.header.stamp = to_stamp(state.stamp_ns);
   feedback.joint_names = joints;
   for (std::size_t i = 0; i < joints.size(); ++i) {
     feedback.desired.positions.push_back(state.position_reference[i]);

@@ -6,11 +6,6 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-template <typename Stamp>
-std::int64_t to_ns(const Stamp& stamp) {
-  return static_cast<std::int64_t>(stamp.sec) * kSecond + stamp.nanosec;
-}
-
 std::vector<double> first(const bc::JointVector& values, std::size_t count) {
   return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)};
 }
@@ -24,6 +19,14 @@ geometry_msgs::msg::Pose to_pose(const std::array<double, 7>& values) {
 }
 
 }  // namespace
+
+std::int64_t to_ns(const builtin_interfaces::msg::Time& stamp) {
+  return stamp.sec * kSecond + stamp.nanosec;
+}
+
+std::int64_t to_ns(const builtin_interfaces::msg::Duration& duration) {
+  return duration.sec * kSecond + duration.nanosec;
+}
 
 builtin_interfaces::msg::Time to_stamp(std::int64_t nanoseconds) {
   builtin_interfaces::msg::Time stamp;

@@ -25,3 +25,12 @@ set_target_properties(${PROJECT_NAME}_plugins PROPERTIES INSTALL_RPATH_USE_LINK_
 install(TARGETS ${PROJECT_NAME}_plugins LIBRARY DESTINATION lib)
 pluginlib_export_plugin_description_file(controller_interface plugins/controllers.xml)
 pluginlib_export_plugin_description_file(hardware_interface plugins/hardware.xml)
+
+if(BUILD_TESTING)
+  add_executable(plugin_benchmark test/ros2_control/plugin_benchmark.cpp)
+  target_include_directories(plugin_benchmark PRIVATE include)
+  target_link_libraries(plugin_benchmark PRIVATE controller_interface::controller_interface
+    hardware_interface::hardware_interface pluginlib::pluginlib rclcpp::rclcpp ${bc_msgs_TARGETS})
+  set_target_properties(plugin_benchmark PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS plugin_benchmark DESTINATION lib/${PROJECT_NAME})
+endif()

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <hardware_interface/lexical_casts.hpp>
 #include <pinocchio/algorithm/aba.hpp>
 #include <pinocchio/algorithm/joint-configuration.hpp>
 #include <pinocchio/algorithm/model.hpp>
@@ -60,6 +61,10 @@ RigidBodySystem::Callback RigidBodySystem::on_init(const hardware_interface::Har
     model_->model = pinocchio::buildReducedModel(full, locked, pinocchio::neutral(full));
     const auto armature = info.hardware_parameters.find("armature");
     if (armature != info.hardware_parameters.end()) model_->model.armature.setConstant(std::stod(armature->second));
+    const auto compensates = info.hardware_parameters.find("compensates_gravity");
+    if (compensates != info.hardware_parameters.end() && hardware_interface::parse_bool(compensates->second)) {
+      model_->model.gravity.setZero();  // moves as an arm whose weight is held
+    }
     model_->data = pinocchio::Data(model_->model);
     model_->q = pinocchio::neutral(model_->model);
     model_->v = model_->torque = Eigen::VectorXd::Zero(model_->model.nv);

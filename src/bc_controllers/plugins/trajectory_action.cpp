@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "goal.hpp"
+#include "messages.hpp"
 
 namespace bc_plugins {
 
@@ -84,7 +85,7 @@ TrajectoryAction::Goal TrajectoryAction::read(const std::shared_ptr<Handle>& han
   Goal goal{handle, read_trajectory(message, joints_, here, parameters_.start_tolerance, link_->now_ns()),
             read_tolerances(message.path_tolerance, joints_, parameters_.path_tolerance),
             read_tolerances(message.goal_tolerance, joints_, parameters_.goal_tolerance)};
-  const double asked = rclcpp::Duration(message.goal_time_tolerance).seconds();
+  const double asked = 1e-9 * static_cast<double>(to_ns(message.goal_time_tolerance));
   goal.goal_time = asked > 0.0 ? asked : parameters_.goal_time;
   goal.gripper = state.gripper_reference;
   const double intervals = std::max(1.0, std::ceil(goal.trajectory.duration() / parameters_.dt));
@@ -112,7 +113,7 @@ void TrajectoryAction::granted(const std::shared_ptr<Handle>& handle, const bc::
     finish(Follow::Result::INVALID_GOAL, bc::message(result));
     return;
   }
-  const std::int64_t stamp = rclcpp::Time(handle->get_goal()->trajectory.header.stamp).nanoseconds();
+  const std::int64_t stamp = to_ns(handle->get_goal()->trajectory.header.stamp);
   goal_->start_ns = std::max(stamp, link_->now_ns() + kLead);
   goal_->epoch = result.epoch;
   goal_->phase = Phase::kMoving;

@@ -17,12 +17,25 @@ CONFIG = Path(__file__).parents[3] / "config"
 ROBOTS = sorted(path.stem for path in (CONFIG / "ros2_control").glob("*.yaml"))
 
 
+STAND_INS = {"FR3_URDF": ("panda", "panda_", "fr3_"), "UR5E_URDF": ("ur5", "", "")}
+"""Environment variable -> a robot of the same joints whose description is installed, and its names: theirs is not."""
+
+
+@pytest.fixture(autouse=True)
+def descriptions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable, (name, old, new) in STAND_INS.items():
+        text = load_robot(CONFIG / "robots" / f"{name}.yaml").urdf.read_text()
+        urdf = tmp_path / f"{variable}.urdf"
+        urdf.write_text(text.replace(old, new) if old else text)
+        monkeypatch.setenv(variable, str(urdf))
+
+
 def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
 def test_the_supported_arms_are_there() -> None:
-    assert ROBOTS == ["panda", "so101", "ur5"]
+    assert ROBOTS == ["fr3", "panda", "so101", "ur5", "ur5e"]
 
 
 @pytest.mark.parametrize("name", ROBOTS)
@@ -83,6 +96,26 @@ def test_a_mimicking_finger_takes_no_command() -> None:
     root = ElementTree.fromstring(robot_description(robot, "mock"))
     fingers = [joint for joint in root.findall("ros2_control/joint") if joint.get("name") in robot.fingers]
     assert [len(finger.findall("command_interface")) for finger in fingers] == [1, 0]
+
+
+def test_a_description_of_the_users_own_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FR3_URDF", "/nowhere/fr3.urdf")
+    with pytest.raises(ConfigError, match=r"fr3.yaml': FR3_URDF is '/nowhere/fr3.urdf', which is no file"):
+        load_robot(CONFIG / "robots" / "fr3.yaml")
+    monkeypatch.delenv("FR3_URDF")
+    with pytest.raises(ConfigError, match="make one as this file says, and set FR3_URDF to its path"):
+        load_robot(CONFIG / "robots" / "fr3.yaml")
+
+
+def test_a_simulated_driver_holds_the_weight_where_the_real_one_does() -> None:
+    """The driver that the URDF names is left out: it must not start in the place of hardware that is not there."""
+    robot = load_robot(CONFIG / "robots" / "fr3.yaml")
+    robot.urdf.write_text(robot_description(robot, "mock"))
+    (system,) = ElementTree.fromstring(robot_description(robot, "sim")).findall("ros2_control")
+    assert system.findtext("hardware/plugin") == "bc_controllers/RigidBodySystem"
+    assert system.findtext("hardware/param[@name='compensates_gravity']") == "true"
+    panda = ElementTree.fromstring(robot_description(load_robot(CONFIG / "robots" / "panda.yaml"), "sim"))
+    assert panda.findtext("ros2_control/hardware/param[@name='compensates_gravity']") == "false"
 
 
 def test_other_hardware_is_refused() -> None:

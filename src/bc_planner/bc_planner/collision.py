@@ -120,7 +120,9 @@ def link_geometry(arm: Arm, srdf: bool = True) -> Any:
     robot, model = arm.robot, arm.model
     with warnings.catch_warnings():  # pinocchio warns of its own overload
         warnings.simplefilter("ignore", UserWarning)
-        geometry = pin.buildGeomFromUrdf(model, str(robot.urdf), pin.GeometryType.COLLISION, [str(robot.packages)])
+        geometry = pin.buildGeomFromUrdf(
+            model, str(robot.urdf), pin.GeometryType.COLLISION, [str(folder) for folder in robot.packages]
+        )
     for link in geometry.geometryObjects:
         if isinstance(link.geometry, coal.BVHModelBase):
             link.geometry.buildConvexHull(True, "Qt")

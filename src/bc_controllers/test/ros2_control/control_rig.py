@@ -39,11 +39,11 @@ TIMEOUT = 20.0  # for whatever is awaited; nothing is measured with it [s]
 
 
 class ControlRig:
-    """A node that commands, and remembers what it hears of the controller named `controller`."""
+    """A node that commands, and remembers what it hears of a controller."""
 
-    def __init__(self, robot: Robot, log: Path) -> None:
+    def __init__(self, robot: Robot, log: Path, controller: str = "controller") -> None:
         self.robot, self._log = robot, log
-        self.node = Node("control_rig")
+        self.node = Node(f"rig_of_{controller}")
         self.acks: list[ChunkAck] = []
         self.modes: list[ControlMode] = []
         self.state: ControllerState | None = None
@@ -53,10 +53,10 @@ class ControlRig:
             source: self.node.create_publisher(ActionChunk, f"command/{source}", qos.COMMAND)
             for source in ("human", "policy", "planner")
         }
-        self.node.create_subscription(ChunkAck, "controller/ack", self.acks.append, qos.EVENT)
-        self.node.create_subscription(ControlMode, "controller/mode", self.modes.append, qos.LATCHED)
-        self.node.create_subscription(ControllerState, "controller/state", self._heard, qos.STATE)
-        self.follow = ActionClient(self.node, FollowJointTrajectory, "controller/follow_joint_trajectory")
+        self.node.create_subscription(ChunkAck, f"{controller}/ack", self.acks.append, qos.EVENT)
+        self.node.create_subscription(ControlMode, f"{controller}/mode", self.modes.append, qos.LATCHED)
+        self.node.create_subscription(ControllerState, f"{controller}/state", self._heard, qos.STATE)
+        self.follow = ActionClient(self.node, FollowJointTrajectory, f"{controller}/follow_joint_trajectory")
 
     def _heard(self, state: ControllerState) -> None:
         self.state = state
@@ -77,6 +77,19 @@ class ControlRig:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             rclpy.spin_once(self.node, timeout_sec=0.02)
+
+    @contextmanager
+    def beside(self, controller: str) -> Iterator["ControlRig"]:
+        """A rig for another controller of the same manager."""
+        rig = ControlRig(self.robot, self._log, controller)
+        try:
+            yield rig
+        finally:
+            rig.destroy()
+
+    def destroy(self) -> None:
+        self.follow.destroy()
+        self.node.destroy_node()
 
     def said(self) -> str:
         return self._log.read_text()
@@ -197,8 +210,7 @@ def running(name: str, hardware: str, parameters: dict[str, Any], folder: Path) 
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            rig.follow.destroy()
-            rig.node.destroy_node()
+            rig.destroy()
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The plugins in a real controller_manager: torques on rigid-body dynamics, positions on mock hardware."""
 
-from collections.abc import Iterator
+import json
+import subprocess
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
 from control_msgs.action import FollowJointTrajectory
-from control_rig import ControlRig, running
+from control_rig import CONFIG, ControlRig, running
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 
+from bc_controllers import load_robot
 from bc_msgs.msg import ChunkAck, ControlMode
 from bc_msgs.srv import ChangeMode
 
@@ -146,13 +149,16 @@ def test_a_human_takes_a_goal_over(sim: ControlRig) -> None:
 
 def test_goals_that_cannot_be_followed_say_why(sim: ControlRig) -> None:
     start = reference(sim)
+    stale = sim.goal([(1.0, start)])
+    stale.trajectory.header.stamp.sec = -5
     wrong = {
         "the goal moves elbow": sim.goal([(1.0, start[:1])], ["elbow"]),
         "starts elsewhere: panda_joint1": sim.goal([(0.0, start + 0.5), (1.0, start)]),
         "point 1 lies at": sim.goal([(1.0, start), (0.5, start)]),
         "the trajectory has no points": sim.goal([]),
+        "the trajectory was to start": stale,
     }
-    codes = [-2, -1, -1, -1]
+    codes = [-2, -1, -1, -1, -3]
     for (text, goal), code in zip(wrong.items(), codes, strict=True):
         handle = sim.result(sim.follow.send_goal_async(goal), "goal")
         outcome = sim.result(handle.get_result_async(), "result")
@@ -218,7 +224,13 @@ def test_cartesian_impedance_holds_and_follows(sim: ControlRig) -> None:
     start = sim.position()
     assert sim.load("cartesian") and sim.configure("cartesian")
     assert sim.switch(activate=["cartesian"], deactivate=["controller"])
-    sim.spin(1.0)
+    with sim.beside("cartesian") as rig:
+        np.testing.assert_allclose(rig.position(), start, atol=5e-3)
+        assert rig.ack_of(rig.send("human", ramp(reference(rig), 0, -0.1))).verdict == ChunkAck.IN_FORCE
+        rig.until(lambda: rig.mode() == ControlMode.HUMAN, "HUMAN")
+        rig.until(lambda: rig.mode() == ControlMode.HOLD, "HOLD")
+        start = ramp(start, 0, -0.1)[-1]
+        rig.until(lambda: np.allclose(rig.position(), start, atol=2e-2), "the arm follows")
     assert sim.switch(activate=["controller"], deactivate=["cartesian"])
     np.testing.assert_allclose(sim.position(), start, atol=2e-2)
 
@@ -256,3 +268,19 @@ def test_positions_are_followed_on_mock_hardware(name: str, tmp_path_factory: py
         rig.until(lambda: rig.mode() == ControlMode.HUMAN, "HUMAN")
         rig.until(lambda: rig.mode() == ControlMode.HOLD, "HOLD")
         np.testing.assert_allclose(rig.position(), ramp(start, 0, 0.3)[-1], atol=2e-2)
+
+
+@pytest.mark.parametrize("on_purpose", [False, True])
+def test_update_of_no_plugin_allocates_or_waits_for_a_lock(on_purpose: bool, program: Callable[[str], str]) -> None:
+    """With chunks from the topic at work; what is done on purpose is found: otherwise this would prove nothing."""
+    urdf, parameters = load_robot(CONFIG / "robots" / "panda.yaml").urdf, CONFIG / "ros2_control" / "panda.yaml"
+    command = [program("plugin_benchmark"), str(urdf), str(parameters), "600"]
+    done = subprocess.run(
+        [*command, *(["--allocate"] if on_purpose else [])], capture_output=True, text=True, check=True, timeout=120
+    )
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {report["output"] for report in reports} == PLUGINS
+    for report in reports:
+        assert report["chunks"] >= 2
+        calls = (report["heap_calls"], report["lock_calls"])
+        assert min(calls) >= report["updates"] if on_purpose else calls == (0, 0)
