@@ -108,7 +108,7 @@ def _robot(data: Any, folder: Path) -> Robot:
 
 
 def _description(section: Mapping[str, str]) -> tuple[Path, tuple[Path, ...]]:
-    """The URDF, of a package or the user's own, named by an environment variable; and where its meshes' packages lie."""
+    """The URDF, of a package or the user's own (an environment variable names it); where its meshes' packages lie."""
     if "environment" not in section:
         share = share_folder(section["package"])
         urdf = share / section["urdf"]
