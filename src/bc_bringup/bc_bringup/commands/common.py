@@ -66,6 +66,11 @@ def setup_of(args: argparse.Namespace) -> Setup:
     )  # fmt: skip
 
 
+def add_namespace_argument(parser: argparse.ArgumentParser) -> None:
+    """For commands that speak to a running graph."""
+    parser.add_argument("--namespace", default="", help="ROS namespace of the robot")
+
+
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     """For commands that do the same to many bags."""
     parser.add_argument("--jobs", type=positive, default=None, metavar="N", help="bags at once (one per core)")

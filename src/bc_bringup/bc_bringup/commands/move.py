@@ -7,6 +7,7 @@ Ctrl-C stops the arm within its acceleration limits.
 import argparse
 from typing import TYPE_CHECKING
 
+from bc_bringup.commands.common import add_namespace_argument
 from bc_core.errors import BcError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=float, default=0.0, help="share of the limits (motion_planner's own)")
     parser.add_argument("--plan-only", action="store_true", help="is there a way? Nothing moves")
     parser.add_argument("--robot", default="panda", help="for --joints: name of a robot (%(default)s)")
-    parser.add_argument("--namespace", default="", help="ROS namespace of the robot")
+    add_namespace_argument(parser)
 
 
 def goal_of(args: argparse.Namespace) -> "MoveTo.Goal":

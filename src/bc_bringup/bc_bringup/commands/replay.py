@@ -6,11 +6,13 @@ The controller must be in HOLD; it is driven as PLANNER, so that a human takes o
 import argparse
 from pathlib import Path
 
+from bc_bringup.commands.common import add_namespace_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, help="an episode's directory")
     parser.add_argument("--speed", type=float, default=0.5, help="of the approach, any joint's [rad/s] (%(default)s)")
-    parser.add_argument("--namespace", default="", help="ROS namespace of the robot")
+    add_namespace_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,8 +8,7 @@ import argparse
 from pathlib import Path
 
 from bc_bringup import resources
-
-NAMESPACE = {"default": "", "help": "ROS namespace of the robot"}
+from bc_bringup.commands.common import add_namespace_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     draw.add_argument("--skills", type=Path, help="folder of skills (the installed one)")
     run_one = actions.add_parser("run", help="carry out one skill")
     run_one.add_argument("name", help="of the skill")
-    run_one.add_argument("--namespace", **NAMESPACE)
-    actions.add_parser("start", help="let the selector choose").add_argument("--namespace", **NAMESPACE)
-    actions.add_parser("stop", help="end what runs; the robot holds").add_argument("--namespace", **NAMESPACE)
+    add_namespace_argument(run_one)
+    add_namespace_argument(actions.add_parser("start", help="let the selector choose"))
+    add_namespace_argument(actions.add_parser("stop", help="end what runs; the robot holds"))
 
 
 def run(args: argparse.Namespace) -> int:
