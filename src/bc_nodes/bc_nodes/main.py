@@ -65,4 +65,5 @@ def run_node(
                 executor.shutdown()
             node.destroy_node()
         rclpy.try_shutdown()
+        gc.unfreeze()  # a node refers to itself through its callbacks, and what is frozen is not collected at the end
     return 0

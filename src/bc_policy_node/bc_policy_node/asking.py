@@ -46,7 +46,6 @@ class Asking:
         self._measured: list[float] = []  # left by the thread that infers, for the node's
         self._publisher = node.create_publisher(HelpRequest, "policy/help", qos.LATCHED)
         self._controller = node.create_client(ChangeMode, "controller/change_mode")
-        self._woken = node.create_guard_condition(self._take)
         node.create_timer(PERIOD, self._look)
 
     @property
@@ -79,7 +78,8 @@ class Asking:
             self._changed()
             return
         self._failure = ""
-        self._woken.trigger()
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._take)  # which wakes it: an EventsExecutor has no guard conditions
 
     def on_mode(self, mode: ControlMode) -> None:
         self._measured.clear()

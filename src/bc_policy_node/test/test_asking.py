@@ -9,7 +9,7 @@ import pytest
 import rclpy
 import torch
 from domain_coordinator import domain_id
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 
 from bc_core.checkpoint import save_policy
@@ -73,7 +73,7 @@ class Graph:
             HelpConfig(threshold, 0.2),
             lambda: self.told.append(self.asking.message),
         )
-        self.executor = SingleThreadedExecutor()
+        self.executor = EventsExecutor()  # as in its process
         for node in (self.node, self.world):
             self.executor.add_node(node)
         self.until(lambda: self.node.count_subscribers("policy/help") > 0 and self.asking.can_hold)

@@ -3,6 +3,7 @@
 A quadratic programme (pink, solved by DAQP) weighs the pose against a preferred posture and keeps the joints within
 their position limits, so that a joystick held against a limit slides along it instead of winding up. A step that is too
 fast for one joint is shortened as a whole: the tool goes slower on its way, and the other joints do not jump in.
+Towards a singularity (arm stretched out, folded up) the part of the motion that is about to be lost is damped.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from bc_core.errors import BcError
 from bc_teleop.command import Array, Pose
 
 _SINGULAR = 0.02  # singular values of the Jacobian below this share of the largest count as nil
+_LEAST = 0.05  # singular value of the weighted Jacobian towards which the arm is not driven on
+_APPROACH = 0.15  # share of what is left above _LEAST that one step may take
+_AT_LIMIT = 0.02  # distance from a position limit at which a joint is of no help [rad]
+_PROBE = 1e-4  # length of the step by which a singular value's change is measured [rad]
 
 
 class DifferentialIk:
@@ -91,12 +96,41 @@ class DifferentialIk:
         """
         inside = np.clip(q, self.lower, self.upper)
         configuration = pink.Configuration(self.model, self._data, inside)
-        self._frame.set_target(pin.SE3(target.rotation.as_matrix(), target.position))
+        here = configuration.get_transform_frame_to_world(self.tip)
+        ahead = here.actInv(pin.SE3(target.rotation.as_matrix(), target.position))
+        self._frame.set_target(here * pin.exp6(self._damped(inside, pin.log6(ahead).vector)))
         tasks = (self._frame, self._posture)
         velocity = pink.solve_ik(configuration, tasks, dt, solver="daqp", damping=1e-6, limits=self._limits)
         step = inside + velocity * dt - q
         excess = float(np.max(np.abs(step) / (self.model.velocityLimit * dt)))
         return q + step / max(excess, 1.0)
+
+    def _damped(self, q: Array, motion: Array) -> Array:
+        """The motion of the tip, (6,) in its own frame, less what would bring the arm too close to a singularity.
+
+        The direction that the tip can hardly go any more, that of the least singular value, is given up as the value
+        falls towards _LEAST, and only where the motion lets it fall: away from there nothing is held back, and along
+        the edge of the reach the tool slides. Undamped, a stick that is pushed against the edge has the joints swing to
+        and fro at their velocity limits. (Damped least squares would come to rest there too, and be slow to come back.)
+        """
+        weights = np.asarray(self._frame.cost)
+        free = (q > self.lower + _AT_LIMIT) & (q < self.upper - _AT_LIMIT)
+        if not free.any():
+            return motion
+        directions, values, joints = np.linalg.svd(self._weighted_jacobian(q)[:, free], full_matrices=False)
+        lost, value, along = directions[:, -1], values[-1], joints[-1]
+        asked = float(lost @ (weights * motion))
+        probe = q.copy()
+        probe[free] += _PROBE * np.sign(asked) * along
+        there = np.linalg.svd(self._weighted_jacobian(probe)[:, free], compute_uv=False)[-1]
+        falls = (value - there) / _PROBE * abs(asked) / max(value, 1e-9)  # were all done that is asked
+        may = _APPROACH * max(value - _LEAST, 0.0)
+        return motion if falls <= may else motion - (1.0 - may / falls) * asked * lost / weights
+
+    def _weighted_jacobian(self, q: Array) -> Array:
+        """Of the tip in its own frame, with the weights of the programme, shape (6, n)."""
+        weights = np.asarray(self._frame.cost)
+        return weights[:, None] * pin.computeFrameJacobian(self.model, self._data, q, self._tip_id, pin.LOCAL)
 
 
 def _reduced_model(urdf: Path, joints: Sequence[str]) -> pin.Model:

@@ -42,6 +42,23 @@ def test_pushed_against_its_limits_it_keeps_them(ik: DifferentialIk, robot: Robo
     assert speed.max() > 0.1
 
 
+@pytest.mark.parametrize(
+    "direction", [[0.5, 0.0, 0.0], [0.3, 0.3, 0.0], [0.0, 0.0, 0.5], [-0.5, 0.0, 0.0], [0.5, 0.0, 0.5], [0, 0, -0.5]]
+)
+def test_at_the_end_of_its_reach_the_arm_comes_to_rest_and_comes_back(
+    ik: DifferentialIk, robot: Robot, direction: list[float]
+) -> None:
+    """Stretched out, folded up or on joint limits: near what it cannot do it neither swings about nor gets stuck."""
+    joints = drive(ik, np.array(robot.home), direction, [0.0, 0.0, 0.0], 160)
+    speed = np.diff(joints[-21:], axis=0) / DT
+    assert np.abs(speed).max() < 0.3  # where the tool hardly moves any more, the arm creeps into a better posture
+    assert not np.any((speed[1:] * speed[:-1] < 0.0) & (np.abs(speed[1:]) > 0.05))
+    there = ik.forward(joints[-1]).position
+    homeward = -0.4 * np.array(direction)
+    back = ik.forward(drive(ik, joints[-1], homeward.tolist(), [0.0, 0.0, 0.0], 40)[-1]).position
+    assert (back - there) @ homeward > 0.8 * 40 * DT * homeward @ homeward
+
+
 def test_a_reference_beyond_a_limit_is_led_back_without_a_step(ik: DifferentialIk, robot: Robot) -> None:
     q = np.array(robot.home)
     q[3] = ik.upper[3] + 0.3
