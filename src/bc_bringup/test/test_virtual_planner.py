@@ -119,7 +119,7 @@ def test_it_goes_home_on_the_planned_curve_and_gives_the_lease_back(rig: Rig) ->
     assert status.velocity_limited == limited.velocity_limited
     assert status.acceleration_limited == limited.acceleration_limited
     assert status.tcp_speed_limited == limited.tcp_speed_limited
-    assert status.starved_periods == limited.starved_periods
+    assert status.starved_periods - limited.starved_periods <= 1  # the period in which the lease ends
 
 
 def test_one_motion_after_another_and_nothing_to_do(rig: Rig) -> None:

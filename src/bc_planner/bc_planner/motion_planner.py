@@ -123,7 +123,7 @@ class MotionPlannerNode(BcLifecycleNode):
     def _on_goal(self, goal: MoveTo.Goal) -> GoalResponse:
         if not self.active or self._busy or self._job is not None:
             why = "another motion is under way" if self.active else "the node is not active"
-            self.get_logger().warning(f"a goal was rejected: {why}")
+            self.get_logger().warning(f"a goal was rejected: {why}", throttle_duration_sec=5.0)
             return GoalResponse.REJECT
         self._busy = True
         return GoalResponse.ACCEPT
