@@ -236,7 +236,7 @@ def test_actions_in_degrees(case: str, folder: Path, refused: Callable[..., str]
                                        for index, name in enumerate(names)})  # fmt: skip
     message = refused()
     assert "action 1 reached" in message
-    assert "for 'b' in rad" in message
+    assert "takes for 'b' in rad" in message
     assert "degrees? per cent?" in message
 
 

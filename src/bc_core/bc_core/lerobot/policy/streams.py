@@ -74,8 +74,9 @@ def check_units(contract: Contract, actions: Normaliser) -> None:
             if reach[column] > limit:
                 name = group.names[column - group.offset]
                 raise BcError(
-                    f"in its training {ACTION} {column} reached {reach[column]:.3g}, contract '{contract.name}' takes it "
-                    f"for '{name}' in {unit}: the data set had other units (degrees? per cent?); train on one in {unit}"
+                    f"in training {ACTION} {column} reached {reach[column]:.3g}, which contract '{contract.name}' "
+                    f"takes for '{name}' in {unit}: the data set had other units (degrees? per cent?), train "
+                    f"on one in {unit}"
                 )
 
 
