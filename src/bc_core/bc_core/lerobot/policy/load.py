@@ -51,7 +51,8 @@ def read_policy(
     contract, kept = _own(folder, contract)
     weights = files.read_weights(folder)
     normalisation = read_normalisation(source, as_constants)
-    streams = choose_streams(source, contract, given or kept, normalisation.renamed)
+    named = given if given is not None and given != Streams() else kept
+    streams = choose_streams(source, contract, named, normalisation.renamed)
     check_units(contract, normalisation.actions)
     config = _config(source, streams)
     # first without memory for its numbers: what a file claims to be must not be able to exhaust this machine
