@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--lerobot-python", metavar="PATH", help="a Python that has lerobot >= 0.4")
     parser.add_argument("--seconds", type=float, default=20.0, help="for the pairs of each case (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one case, to see that it runs")
+    parser.add_argument("--only", default="", help="cases with this in their name")
     parser.add_argument("--publish", action="store_true", help="write the section of docs/benchmarks/policies.md")
     parser.add_argument("--out", default="out/bench/lerobot.json")
     arguments = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> int:
     torch.set_num_threads(1)
     rows = {}
     with Worker(arguments.lerobot_python) as ask:
-        for case in QUICK if arguments.quick else CASES:
+        for case in [name for name in (QUICK if arguments.quick else CASES) if arguments.only in name]:
             rows[case] = compare(case, ask, arguments.seconds)
             console.print(case, rows[case], highlight=False)
     command = f"make bench-lerobot LEROBOT_PYTHON=PATH{' QUICK=1' if arguments.quick else ''}"
@@ -115,7 +116,7 @@ def compare(case: str, ask: Ask, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         theirs, ours, back = (Path(scratch) / name for name in ("theirs", "ours", "back"))
         observation = observations(case)
-        np.savez(Path(scratch) / "observations.npz", **observation)  # type: ignore[arg-type]
+        np.savez(Path(scratch) / "observations.npz", **observation)
         ask(do="make", case=case, folder=str(theirs))
         ask(do="load", folder=str(theirs))
         camera = CASES[case]["camera"]
@@ -142,7 +143,9 @@ def compare(case: str, ask: Ask, seconds: float) -> dict[str, Any]:
 
 def pairs(ask: Ask, infer: Callable[[], Any], seconds: float) -> tuple[Any, Any]:
     """CPU and wall seconds (N, 2) of a chunk of theirs and the next of ours, for so long and at least five times."""
-    cpu, wall, end = [], [], time.monotonic() + seconds
+    cpu: list[tuple[float, float]] = []
+    wall: list[tuple[float, float]] = []
+    end = time.monotonic() + seconds
     while len(cpu) < WARM_UP + 5 or time.monotonic() < end:
         answer = ask(do="chunk", seed=SEED)
         began, used = time.perf_counter(), time.process_time()

@@ -1,9 +1,11 @@
-"""The policies that are compared, as both sides know them. No imports: LeRobot's environment reads this too."""
+"""The policies that are compared, as both sides know them. LeRobot's environment reads this too."""
+
+from typing import Any
 
 STATE, ENVIRONMENT, ACTIONS = 8, 6, 8
 SEED = 3
 # settings: of LeRobot's configuration class, beyond its defaults; camera: height and width of the one camera
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "ACT, from states": {"type": "act", "camera": None, "settings": {}},
     "ACT, camera 240x320": {"type": "act", "camera": (240, 320), "settings": {}},
     "diffusion, from states, DDPM 100 steps": {

@@ -16,6 +16,7 @@ from bc_core.checkpoint_config import read_header
 from bc_core.errors import BcError
 from bc_core.lerobot.policy.export import export_policy
 from bc_core.lerobot.policy.load import read_policy
+from bc_core.lerobot.policy.streams import Streams
 from bc_core.mask import GUIDED
 from bc_core.strategies.registry import STRATEGIES, choose
 
@@ -111,7 +112,7 @@ def test_what_is_exported_is_what_was_imported(case: str, imported: Imported, tm
                 torch.testing.assert_close(tensor, wanted[key], atol=1e-6, rtol=1e-6)
     if case not in BLIND:
         return
-    again, told = read_policy(tmp_path / "back", None), expected(case)
+    again, told = read_policy(tmp_path / "back", None, Streams()), expected(case)
     assert again.contract.differences(contract()) == []
     chunk = again.infer(frame(again), seed=told["seed"])[: len(told["chunk"])]
     np.testing.assert_allclose(chunk, told["chunk"], rtol=0.0, atol=TOLERANCE)

@@ -230,6 +230,16 @@ def test_statistics_of_zero_width(
     assert np.abs(moved - chunk).max() > 1e-4
 
 
+def test_actions_in_degrees(case: str, folder: Path, refused: Callable[..., str]) -> None:
+    names = ("mean", "std") if case == "act_state" else ("min", "max")
+    tensors_changed(folder / AFTER, **{f"action.{name}": torch.tensor([0.1, 90.0, 0.2]) + 0.3 * index
+                                       for index, name in enumerate(names)})  # fmt: skip
+    message = refused()
+    assert "action 1 reached" in message
+    assert "takes for 'b' in rad" in message
+    assert "degrees? per cent?" in message
+
+
 def test_interval_the_wrong_way_round(case: str, folder: Path, refused: Callable[..., str]) -> None:
     second = "std" if case == "act_state" else "max"
     tensors_changed(folder / BEFORE, **{f"observation.state.{second}": torch.full((5,), -7.0)})

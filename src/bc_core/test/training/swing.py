@@ -15,6 +15,11 @@ CONFIG = Path(__file__).parents[4] / "config" / "policies" / "flow.yaml"
 HUMAN = 3
 EPISODE_TICKS = 30
 SWING = 0.5  # rad: where joint 1 goes, to one side or the other
+OF_LEROBOT: dict[str, dict[str, Any]] = {
+    "lerobot_act": {"environment": ["gripper"]},
+    "lerobot_diffusion": {"environment": ["gripper"], "blocks": 2, "horizon": 24, "channels": [16, 32]},
+}
+"""What the shipped configurations of these types need here, where nothing else is seen than joints, at one tick."""
 train = partial(training.train, page=False)
 
 

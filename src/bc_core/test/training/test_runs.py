@@ -22,7 +22,7 @@ from bc_core.training.state import STATE_FILE
 from bc_core.training.train import RUN_SUFFIX, Rollouts
 from bc_core.training.train import train as train_and_show
 
-from .swing import CONFIG, record, settings, train
+from .swing import CONFIG, OF_LEROBOT, record, settings, train
 
 NewRecording = Callable[[int], Any]
 LAST = 14
@@ -43,7 +43,7 @@ def small(kind: str = "flow", **training: Any) -> dict[str, Any]:
     document["policy"].update(
         observations=["arm", "gripper"], relations=[], n_obs_steps=1, horizon=6, width=32, blocks=1, dropout=0.2
     )
-    document["policy"].update({"quantiser_steps": 5} if kind == "vqbet" else {})
+    document["policy"].update({"quantiser_steps": 5} if kind == "vqbet" else OF_LEROBOT.get(kind, {}))
     document["training"].update(
         steps=LAST, batch=16, warmup=3, threads=1, validation=0.25, save_every=4, observation_noise=0.02
     )

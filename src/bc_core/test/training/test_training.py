@@ -20,7 +20,7 @@ from bc_core.schema import Section
 from bc_core.training.data import new_policy, read_episodes, training_set
 from bc_core.training.optimise import learning_rate_factor
 
-from .swing import CONFIG, EPISODE_TICKS, HUMAN, frame_at, record, reference, settings, train
+from .swing import CONFIG, EPISODE_TICKS, HUMAN, OF_LEROBOT, frame_at, record, reference, settings, train
 
 NewRecording = Callable[[int], Any]
 
@@ -192,7 +192,7 @@ def test_every_shipped_policy_trains_and_infers(
     """From bags to a checkpoint to a chunk; the same chunk from the same seed when it is read again."""
     bags, document = record(contract, new_recording(0), 1.0), yaml.safe_load(path.read_text())
     document["policy"].update(observations=["arm", "gripper"], relations=[], n_obs_steps=1, width=32, blocks=1)
-    document["policy"].update({"quantiser_steps": 2} if path.stem == "vqbet" else {})
+    document["policy"].update({"quantiser_steps": 2} if path.stem == "vqbet" else OF_LEROBOT.get(path.stem, {}))
     document["training"].update(steps=2, batch=4, threads=1, validation=0.0)
     summary = train([bags], contract, document, tmp_path / "policy")
     assert math.isfinite(summary["train_loss"])

@@ -16,7 +16,7 @@ from bc_core.lerobot.policy import files
 from bc_core.lerobot.policy.names import OWN, constants, lerobot_name
 from bc_core.lerobot.policy.normalisation import Normalisation, read_normalisation
 from bc_core.lerobot.policy.source import Source, read_source
-from bc_core.lerobot.policy.streams import Streams, choose_streams
+from bc_core.lerobot.policy.streams import Streams, check_units, choose_streams
 from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import DataConfig, OptimiserConfig, PolicyConfig
@@ -51,7 +51,9 @@ def read_policy(
     contract, kept = _own(folder, contract)
     weights = files.read_weights(folder)
     normalisation = read_normalisation(source, as_constants)
-    streams = choose_streams(source, contract, given or kept, normalisation.renamed)
+    named = given if given is not None and given != Streams() else kept
+    streams = choose_streams(source, contract, named, normalisation.renamed)
+    check_units(contract, normalisation.actions)
     config = _config(source, streams)
     # first without memory for its numbers: what a file claims to be must not be able to exhaust this machine
     with torch.device("meta"):

@@ -3,10 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from bc_core.chunks import Space
 from bc_core.contract import Contract
 from bc_core.errors import BcError
-from bc_core.lerobot.policy.source import ENVIRONMENT, IMAGE, STATE, Source
+from bc_core.lerobot.policy.source import ACTION, ENVIRONMENT, IMAGE, STATE, Source
+from bc_core.normalisation import Normaliser
 from bc_core.policies.lerobot.features import stream_width
+
+_PLAUSIBLE = {Space.JOINT_POSITION: (8.0 * np.pi, "rad"), Space.GRIPPER: (1.0, "m")}
+"""Beyond that, no arm's joint turns and no gripper opens."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,21 @@ def choose_streams(source: Source, contract: Contract, given: Streams, renamed: 
     if twice:
         raise BcError(f"stream '{twice[0]}' is named for two features: give each its own")
     return chosen
+
+
+def check_units(contract: Contract, actions: Normaliser) -> None:
+    """BcError where actions cannot be rad or m: LeRobot's drivers of hobby arms speak degrees and per cent."""
+    reach = np.abs(actions.mean) + actions.std
+    for group in contract.groups:
+        limit, unit = _PLAUSIBLE.get(group.space, (np.inf, ""))
+        for column in range(group.offset, group.offset + group.width):
+            if reach[column] > limit:
+                name = group.names[column - group.offset]
+                raise BcError(
+                    f"in training {ACTION} {column} reached {reach[column]:.3g}, which contract '{contract.name}' "
+                    f"takes for '{name}' in {unit}: the data set had other units (degrees? per cent?), train "
+                    f"on one in {unit}"
+                )
 
 
 def _check_given(contract: Contract, given: Streams) -> None:

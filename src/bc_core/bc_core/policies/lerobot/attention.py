@@ -5,7 +5,7 @@ Carion et al., "End-to-End Object Detection with Transformers" (DETR), arXiv 200
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, relu
+from torch.nn.functional import gelu, linear, relu
 
 from bc_core.policies.lerobot.config import LeRobotActConfig
 
@@ -94,11 +94,24 @@ class DecoderLayer(_Layer):
         super().__init__(width, dropout, config, norms=3)
         self.multihead_attn = nn.MultiheadAttention(width, config.attention_heads, dropout, batch_first=True)
 
+    def begin(self, queries: Tensor) -> Tensor:
+        """attend_itself of rows that are all 0, (1, 1 or H, width). Whatever is attended to, a mean of equal values is
+        that value: neither queries nor keys are needed, save for training's dropout."""
+        if self.training:
+            return self.attend_itself(torch.zeros_like(queries)[None], queries)
+        width, attention = queries.shape[1], self.self_attn
+        nothing = queries.new_zeros(1, 1, width)
+        value = self.norm1(nothing) if self.pre_norm else nothing
+        found = attention.out_proj(
+            linear(value, attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :])
+        )
+        return found if self.pre_norm else self.norm1(found)
+
     def forward(self, rows: Tensor, queries: Tensor, memory: Tensor, placed: Tensor) -> Tensor:
-        """rows (B, H, width) at queries (H, width); memory (B, T, width), and the same with its positions added."""
-        rows = self.attend_itself(rows, queries)
+        """rows (B, H, width), that have attended to one another; queries (H, width); memory (B, T, width), and the same
+        with its positions added."""
         asking = (self.norm2(rows) if self.pre_norm else rows) + queries
-        found, _ = self.multihead_attn(asking, placed, memory, need_weights=False)
+        found, _ = self.multihead_attn(asking.expand(len(memory), -1, -1), placed, memory, need_weights=False)
         rows = rows + self.dropout(found)
         return self.transform(rows if self.pre_norm else self.norm2(rows), self.norm3)
 
@@ -112,8 +125,9 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, memory: Tensor, positions: Tensor) -> Tensor:
-        placed = memory + positions
-        rows = torch.zeros(len(memory), *queries.shape, device=memory.device)
+        placed, rows = memory + positions, None
         for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            rows = layer.begin(queries) if rows is None else layer.attend_itself(rows, queries)
             rows = layer(rows, queries, memory, placed)
         return self.norm(rows)
