@@ -135,17 +135,22 @@ def make_rig(seed: int = 0) -> Rig:
 
 
 @contextmanager
-def launched(folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NODES) -> Iterator[Operator]:
+def launched(
+    folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NODES, skills: Path | None = None
+) -> Iterator[Operator]:
     """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy.
 
     nodes: that the launch file starts; once they are active it begins. Without a chunk_scheduler there is no policy.
+    skills: folder of skills, for a launch file that takes its policies from there.
     """
     rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
     before = os.environ.get("ROS_DOMAIN_ID")
     with domain_id(_domains.__next__) as domain:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         arguments = {"device": device, "directory": str(folder / "episodes")}
-        if "chunk_scheduler" in nodes:
+        if skills is not None:
+            arguments["skills"] = str(skills)
+        elif "chunk_scheduler" in nodes:
             checkpoint = drifting_policy(
                 CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
             )
