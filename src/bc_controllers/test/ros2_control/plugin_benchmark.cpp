@@ -3,6 +3,7 @@
 //   plugin_benchmark URDF PARAMETERS UPDATES [--allocate]    one line of JSON per plugin
 // PARAMETERS: a file of config/ros2_control. --allocate allocates and locks once per update on purpose: it shows that
 // the counters count.
+#include <dlfcn.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -31,23 +32,28 @@
 
 namespace locks {
 thread_local std::uint64_t waits = 0;  // calls that may have to wait for another thread; try_lock never does
+
+template <typename Lock>
+int count(Lock* lock, int (*&next)(Lock*), const char* name) {
+  waits += heap::counting ? 1 : 0;
+  if (next == nullptr) next = reinterpret_cast<int (*)(Lock*)>(dlsym(RTLD_NEXT, name));
+  return next(lock);
 }
 
+int (*mutex_lock)(pthread_mutex_t*) = nullptr;
+int (*read_lock)(pthread_rwlock_t*) = nullptr;
+int (*write_lock)(pthread_rwlock_t*) = nullptr;
+}  // namespace locks
+
 extern "C" {
-int __pthread_mutex_lock(pthread_mutex_t*);
-int __pthread_rwlock_rdlock(pthread_rwlock_t*);
-int __pthread_rwlock_wrlock(pthread_rwlock_t*);
-int pthread_mutex_lock(pthread_mutex_t* mutex) {
-  locks::waits += heap::counting ? 1 : 0;
-  return __pthread_mutex_lock(mutex);
+int pthread_mutex_lock(pthread_mutex_t* lock) {
+  return locks::count(lock, locks::mutex_lock, "pthread_mutex_lock");
 }
 int pthread_rwlock_rdlock(pthread_rwlock_t* lock) {
-  locks::waits += heap::counting ? 1 : 0;
-  return __pthread_rwlock_rdlock(lock);
+  return locks::count(lock, locks::read_lock, "pthread_rwlock_rdlock");
 }
 int pthread_rwlock_wrlock(pthread_rwlock_t* lock) {
-  locks::waits += heap::counting ? 1 : 0;
-  return __pthread_rwlock_wrlock(lock);
+  return locks::count(lock, locks::write_lock, "pthread_rwlock_wrlock");
 }
 }
 
