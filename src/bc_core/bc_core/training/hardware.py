@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from lightning_fabric import Fabric
 
 from bc_core.errors import BcError
@@ -31,6 +32,14 @@ class Hardware:
             ) from error
         fabric.launch()
         return fabric
+
+
+def part(fabric: Fabric) -> None:
+    """The processes have no more to tell each other: their connections end here, not at the interpreter's end, where a
+    thread of the backend that still runs aborts the process."""
+    if fabric.world_size > 1:
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from bc_core.training.data import (
     split,
     training_set,
 )
-from bc_core.training.hardware import Hardware
+from bc_core.training.hardware import Hardware, part
 from bc_core.training.optimise import Judge, Run, evaluate, optimise
 from bc_core.training.progress import progress_bar, track
 from bc_core.training.state import STATE_FILE, Identity, TrainingState, load_state
@@ -102,6 +102,7 @@ def train(
             progress=lambda step, loss: update(step, f"loss {loss:.4f}"),
         )
         curves = optimise(policy.network, data, settings.training, fabric, run)
+    part(fabric)
     if not fabric.is_global_zero:
         return {}
     policy.network.cpu()
