@@ -14,7 +14,7 @@ from benchmarks.dagger.learners import ARMS, Plan
 from benchmarks.provenance import provenance
 from benchmarks.rtc.cells import Results
 
-SEEDS = 10  # independent repetitions: other demonstrations, other initial weights, other states visited
+SEEDS = 5  # independent repetitions: other demonstrations, other initial weights, other states visited
 QUICK_SEEDS, QUICK = 2, Plan(rounds=2, episodes=60, longest=300, steps=100)
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
