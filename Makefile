@@ -76,7 +76,7 @@ bench-record: setup
 	@$(ENV); exec python -m benchmarks.record
 
 bench-lerobot: setup
-	@$(ENV); exec python -m benchmarks.lerobot $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON)) $(if $(QUICK),--quick)
+	@$(ENV); exec python -m benchmarks.lerobot $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON)) $(if $(QUICK),--quick,--publish)
 
 bench-convert: setup
 	@$(ENV); exec python -m benchmarks.convert $(if $(LEROBOT_PYTHON),--lerobot-python $(LEROBOT_PYTHON))

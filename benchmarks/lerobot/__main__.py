@@ -50,19 +50,18 @@ def main() -> int:
         console.print(f"skipped: {reason}")
         return 0
     torch.set_num_threads(1)
-    rows = {}
+    command = f"make bench-lerobot LEROBOT_PYTHON=PATH{' QUICK=1' if arguments.quick else ''}"
+    document = {
+        **provenance(command), "busy": page.load(), "torch": torch.__version__,
+        "lerobot": version(arguments.lerobot_python), "cases": {},
+    }  # fmt: skip
+    rows, out = document["cases"], Path(arguments.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     with Worker(arguments.lerobot_python) as ask:
         for case in [name for name in (QUICK if arguments.quick else CASES) if arguments.only in name]:
             rows[case] = compare(case, ask, arguments.seconds)
             console.print(case, rows[case], highlight=False)
-    command = f"make bench-lerobot LEROBOT_PYTHON=PATH{' QUICK=1' if arguments.quick else ''}"
-    document = {
-        **provenance(command), "busy": page.load(), "torch": torch.__version__,
-        "lerobot": version(arguments.lerobot_python), "cases": rows,
-    }  # fmt: skip
-    out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(document, indent=1), encoding="utf-8")
+            out.write_text(json.dumps(document, indent=1), encoding="utf-8")
     if arguments.publish:
         page.publish(document)
     print(page.section(document))
