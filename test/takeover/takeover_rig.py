@@ -136,26 +136,24 @@ def make_rig(seed: int = 0) -> Rig:
 
 @contextmanager
 def launched(
-    folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NODES, skills: Path | None = None
+    folder: Path, launch: str, device: str, nodes: tuple[str, ...] = NODES, **given: str
 ) -> Iterator[Operator]:
     """A launch file with a policy that drifts, in a domain of its own. One at a time: a process has one rclpy.
 
     nodes: that the launch file starts; once they are active it begins. Without a chunk_scheduler there is no policy.
-    skills: folder of skills, for a launch file that takes its policies from there.
+    given: further arguments of the launch file, as another checkpoint, or a folder of skills with their own.
     """
     rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
     before = os.environ.get("ROS_DOMAIN_ID")
     with domain_id(_domains.__next__) as domain:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
-        arguments = {"device": device, "directory": str(folder / "episodes")}
-        if skills is not None:
-            arguments["skills"] = str(skills)
-        elif "chunk_scheduler" in nodes:
+        arguments = {"device": device, "directory": str(folder / "episodes"), **given}
+        if "chunk_scheduler" in nodes and given.keys().isdisjoint(("checkpoint", "skills")):
             checkpoint = drifting_policy(
                 CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml", folder / "checkpoint"
             )
             arguments["checkpoint"] = str(checkpoint)
-        else:
+        elif "chunk_scheduler" not in nodes:
             arguments["lockstep"] = "false"  # a hand needs real time
         rig = Operator(folder, launch, nodes, **arguments)
         try:

@@ -38,6 +38,7 @@ def test_a_hand_demonstrates_in_two_modes_and_ends_the_episode(tmp_path: Path) -
         moved = np.array(graph.states[-1].position_reference) - before
         graph.click(SUCCESS)
         graph.until(lambda: read_info(path).get("state") == "complete")
+    assert "leaked" not in (tmp_path / "launch.log").read_text()  # what nanobind says at the end of a process
     assert read_info(path)["outcome"] == "success"
     assert moved[0] > 0.05 and np.abs(moved[1:]).max() < 1e-6
     assert open_episode(path).lost_total == 0

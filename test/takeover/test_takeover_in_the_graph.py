@@ -21,7 +21,7 @@ from bc_core.dataset import read_episode
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode, EpisodeOutcome
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
-from takeover_rig import CONFIG, launched
+from takeover_rig import CONFIG, FrozenRows, launched
 
 HOLD, POLICY, HUMAN, STOPPED = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN, ControlMode.STOPPED
 UP = {"a4": 0.4}
@@ -55,7 +55,7 @@ def refusals(graph: Operator, source: str) -> list[str]:
 
 
 def test_take_over_release_and_resume(driven: Operator) -> None:
-    graph = driven
+    graph, frozen = driven, FrozenRows(driven)
     graph.press(DEAD_MAN, **UP)
     graph.until(lambda: sum(ack.source == "human" for ack in graph.acks) >= 10)
     graph.press()
@@ -69,7 +69,13 @@ def test_take_over_release_and_resume(driven: Operator) -> None:
     assert all(ack.verdict == ChunkAck.IN_FORCE for ack in human)
     assert max(ack.raw_jump for ack in human) < JUMP
     first = next(ack for ack in graph.acks if ack.source == "policy" and ack.mode_epoch == graph.modes[-1].epoch)
-    assert first.raw_jump < 1e-6
+    frozen.check(first)
+
+
+def test_a_policy_does_not_ask_for_help_by_itself(driven: Operator) -> None:
+    """Without a threshold nobody even could: see test_gate_in_the_graph."""
+    assert driven.node.count_publishers("command/policy") == 1
+    assert driven.node.count_publishers("policy/help") == 0
 
 
 def test_stop_latches_and_reset_leaves_it(driven: Operator) -> None:

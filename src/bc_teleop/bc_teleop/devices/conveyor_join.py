@@ -32,8 +32,9 @@ class ConveyorPickJoin:
     """The path for any state, and for how long the expert would have been on it.
 
     ride_height: of the cube's centre while it rides [m]. way, turn: distance [m] and angle [rad] of a whole approach.
-    over, aligned: from here on [m, rad] the tool is above the cube and may come down. braking: to end a velocity that
-    leads away [m/s^2].
+    over, aligned: from here on [m, rad] the tool is above the cube and may come down. clear: of the tool centre point
+    above the cube's centre, where the fingers pass over the cube [m]. around: least opening that goes round it [m].
+    braking: to end a velocity that leads away [m/s^2].
     """
 
     config: ConveyorPickConfig
@@ -41,7 +42,9 @@ class ConveyorPickJoin:
     way: float = 0.45
     turn: float = 0.8
     over: float = 0.02
-    aligned: float = 0.2
+    aligned: float = 0.3
+    clear: float = 0.04
+    around: float = 0.055
     braking: float = 2.0
 
     def __call__(self, seen: Observation, cube: ObjectView) -> tuple[Path, float]:
@@ -72,32 +75,35 @@ class ConveyorPickJoin:
         return Rise(motion.cubic(time, seen.tcp.position, velocity, end), seen.tcp.rotation)
 
     def _approach(self, seen: Observation, cube: ObjectView, offset: Array) -> Arc:
-        """Straight to above the cube, by the nearest turn, and down upon it."""
+        """Straight to above the cube, by the nearest turn, as late as in a demonstration, and down upon it."""
         config, hover = self.config, self.config.hover_height
         turn, distance = _turn_left(seen, cube), float(np.linalg.norm(offset[:2]))
         velocity = (np.zeros(3) if seen.tcp_velocity is None else seen.tcp_velocity) - cube.velocity
-        share = max(share_left(distance / self.way), share_left(abs(turn) / self.turn))
-        time = max(config.approach_time * share, float(np.linalg.norm(velocity[:2])) / self.braking, _LEAST_TIME)
-        may_descend = distance < self.over and abs(turn) < self.aligned and seen.gripper > config.open_width - 0.01
+        turning = max(config.turn_time * share_left(abs(turn) / self.turn), _LEAST_TIME)
+        coming = config.approach_time * share_left(distance / self.way)
+        time = max(coming, turning, float(np.linalg.norm(velocity[:2])) / self.braking)
         height = float(offset[2])
-        if may_descend and height < hover:
+        over = distance < self.over and abs(turn) < self.aligned
+        descends = over and height < hover and seen.gripper > self.around
+        if descends:
             top, start = height, 0.0
         else:
-            top, start = hover, max(time - config.overlap, 0.0)
-            if height < hover:  # beside the cube, and too low to pass over it
-                time = start = max(time, config.descend_time)
+            top, start = min(max(height, self.clear), hover), max(time - config.overlap, 0.0)
+            if height < self.clear:  # beside the cube, and too low to pass over it
+                rise = config.descend_time * share_left((top - height) / (hover - config.grasp_height))
+                time = start = max(time, rise)
         depth = config.grasp_height - top
         descent = max(config.descend_time * share_left(abs(depth) / (hover - config.grasp_height)), _LEAST_TIME)
         yaw = motion.yaw_of(seen.tcp.rotation) - turn
         return Arc(
             offset=motion.cubic(time, offset[:2], velocity[:2], np.zeros(2)),
-            above=motion.cubic(time, height, velocity[2] if top == hover else 0.0, top),
-            descent=motion.cubic(descent, 0.0, velocity[2] if top != hover else 0.0, depth),
+            above=motion.cubic(time, height, 0.0 if descends else velocity[2], top),
+            descent=motion.cubic(descent, 0.0, velocity[2] if descends else 0.0, depth),
             descent_start=start,
             normal=np.array([1.0, 0.0]),
             swing=0.0,
-            yaw_error=motion.cubic(time, turn, 0.0, 0.0),
-            turn_start=0.0,
+            yaw_error=motion.cubic(turning, turn, 0.0, 0.0),
+            turn_start=time - turning,
             quarter=yaw - motion.yaw_of(cube.pose.rotation),
         )
 
