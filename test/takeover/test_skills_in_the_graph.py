@@ -61,7 +61,7 @@ def with_machine(folder: Path) -> str:
 
 def test_policies_take_turns_through_hold_and_a_hand_ends_it(tmp_path: Path) -> None:
     nodes = (*NODES, "skill_selector")
-    with launched(tmp_path, with_machine(tmp_path), "joy", nodes, write_skills(tmp_path)) as graph:
+    with launched(tmp_path, with_machine(tmp_path), "joy", nodes, skills=str(write_skills(tmp_path))) as graph:
         frozen = FrozenRows(graph)
         status: list[SkillStatus] = []
         graph.node.create_subscription(SkillStatus, "skill/status", status.append, qos.RECORD_LATCHED)
