@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from domain_coordinator import domain_id
 
 from bc_bringup import resources
 from bc_bringup.cli import parser
@@ -16,6 +15,7 @@ from bc_bringup.commands.common import Setup
 from bc_bringup.launching.domain import nodes_present
 from bc_bringup.launching.expand import declared_arguments
 from bc_core.errors import BcError
+from bc_nodes.testing import domain_of_its_own
 from bc_teleop.device_names import DEVICES, EXPERTS, HANDS, KEYBOARD
 
 LAUNCHED = {*HANDS, teleop.LAUNCHED_BY_HAND} - {KEYBOARD}
@@ -49,13 +49,11 @@ def test_only_the_keyboard_is_started_by_hand() -> None:
         teleop.command(Setup(robot="nix"), "joy")
 
 
-def test_the_keyboard_gets_the_terminal_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keyboard_gets_the_terminal_of_the_command() -> None:
     """The node is there under the name that a session waits for, and would not be without a terminal."""
     outside, inside = pty.openpty()
     bcros = [sys.executable, "-m", "bc_bringup.cli", "teleop", "--namespace", "left"]
-    with domain_id() as domain:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with domain_of_its_own():
         refused = subprocess.run(
             bcros, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
         )

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import rclpy
 from action_msgs.msg import GoalStatus
-from domain_coordinator import domain_id
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,6 +21,7 @@ from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, Epi
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, chunk_to_msg
+from bc_nodes.testing import domain_of_its_own
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_sim.sim_node import SimNode
 
@@ -32,9 +32,7 @@ HOME = [0.0, -0.785398, 0.0, -2.356194, 0.0, 1.570796, 0.785398]
 
 @pytest.fixture(scope="module", autouse=True)
 def ros_domain() -> Iterator[None]:
-    with domain_id() as domain, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_DOMAIN_ID", str(domain))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with domain_of_its_own():
         yield
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rclpy
 import yaml
-from domain_coordinator import domain_id
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,6 +21,7 @@ from bc_core.errors import BcError
 from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControllerState, ControlMode
 from bc_nodes import qos
+from bc_nodes.testing import domain_of_its_own
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_planner.workspace import Workspace
 
@@ -67,9 +67,7 @@ def test_without_moveit_its_backend_is_refused(robot: Robot) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def ros_domain() -> Iterator[None]:
-    with domain_id() as domain, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_DOMAIN_ID", str(domain))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with domain_of_its_own():
         yield
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import rclpy
 import torch
-from domain_coordinator import domain_id
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 
@@ -25,6 +24,7 @@ from bc_core.policies.heads.config import FlowConfig
 from bc_msgs.msg import ControlMode, HelpRequest
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
+from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.asking import Asking
 
 CONTRACT = Path(__file__).parents[3] / "config" / "contracts" / "panda_conveyor.yaml"
@@ -94,9 +94,8 @@ class Graph:
 
 
 @pytest.fixture
-def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], Graph]]:
-    with domain_id() as domain:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+def graph(tmp_path: Path) -> Iterator[Callable[[float], Graph]]:
+    with domain_of_its_own():
         rclpy.init(args=[])
         graphs: list[Graph] = []
 

@@ -12,7 +12,6 @@ import pytest
 import rclpy
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from domain_coordinator import domain_id
 from rclpy.experimental import EventsExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -42,6 +41,7 @@ from bc_msgs.msg import (
 )
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, to_ns
+from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.chunk_scheduler import ChunkScheduler
 from bc_policy_node.policy_node import PolicyNode
 
@@ -164,7 +164,7 @@ def write_contract(path: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture
-def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
+def graph(tmp_path: Path) -> Iterator[Graph]:
     contract = Contract.load(write_contract(tmp_path / "contract.yaml"))
     config = PolicyConfig(("arm",), (), 1, 16, Encoding.RELATIVE, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
     encoder, features, _, _ = input_layout(contract, config)
@@ -176,8 +176,7 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
         Normaliser(np.zeros((16, encoder.width)), np.full((16, encoder.width), 0.1)),
     )
     save_policy(policy, tmp_path / "checkpoint", {})
-    with domain_id() as domain:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    with domain_of_its_own():
         parameters = {
             "policy_node:checkpoint": tmp_path / "checkpoint",
             "policy_node:contract": tmp_path / "contract.yaml",

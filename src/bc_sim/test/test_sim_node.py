@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Duration
-from domain_coordinator import domain_id
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -37,6 +36,7 @@ from bc_msgs.msg import (
 from bc_msgs.srv import ChangeMode, ResetScene
 from bc_nodes import qos
 from bc_nodes.convert import to_ns
+from bc_nodes.testing import domain_of_its_own
 from bc_sim.sim_node import SimNode
 from bc_sim.simulation import Array
 from bc_sim.task import draw_start
@@ -61,9 +61,7 @@ TOPICS: dict[str, tuple[Any, Any]] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def ros_domain() -> Iterator[None]:
-    with domain_id() as domain, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_DOMAIN_ID", str(domain))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with domain_of_its_own():
         yield
 
 

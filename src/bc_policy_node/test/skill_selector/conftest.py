@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -6,8 +5,8 @@ from typing import Any
 
 import pytest
 import rclpy
-from domain_coordinator import domain_id
 
+from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.chunk_scheduler import ChunkScheduler
 from bc_policy_node.policy_node import PolicyNode
 from bc_policy_node.skill_selector import SkillSelector
@@ -25,9 +24,7 @@ HOME = {
 @contextmanager
 def running(parameters: dict[str, Any], make: Callable[[], Graph]) -> Iterator[Graph]:
     """rclpy in a domain of its own, and a graph in it."""
-    before = os.environ.get("ROS_DOMAIN_ID")
-    with domain_id() as domain:
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
+    with domain_of_its_own():
         overrides = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
         rclpy.init(args=["--ros-args", *overrides])
         graph = make()
@@ -36,10 +33,6 @@ def running(parameters: dict[str, Any], make: Callable[[], Graph]) -> Iterator[G
         finally:
             graph.close()
             rclpy.shutdown()
-            if before is None:
-                del os.environ["ROS_DOMAIN_ID"]
-            else:
-                os.environ["ROS_DOMAIN_ID"] = before
 
 
 @pytest.fixture(scope="module")
