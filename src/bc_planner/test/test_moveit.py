@@ -188,7 +188,8 @@ def rig(robot: Robot) -> Iterator[Graph]:
 
 def pose(height: float) -> Any:
     goal = MoveTo.Goal().pose
-    goal.pose.position.x, goal.pose.position.z, goal.pose.orientation.x = 0.5, height, 1.0
+    goal.pose.position.x, goal.pose.position.z = 0.5, height
+    goal.pose.orientation.x, goal.pose.orientation.w = 1.0, 0.0
     return goal
 
 
