@@ -65,7 +65,7 @@ def main() -> int:
 def measure(arguments: argparse.Namespace, out: Path, console: Console) -> None:
     """What is finished is in `out` at once."""
     torch.set_num_threads(1)
-    command = f"make bench-lerobot LEROBOT_PYTHON=PATH{' QUICK=1' if arguments.quick else ''}"
+    command = f"python -m benchmarks.lerobot --lerobot-python PATH --seconds {arguments.seconds:g}"
     document: dict[str, Any] = {
         **provenance(command), "busy": page.load(), "torch": torch.__version__,
         "lerobot": version(arguments.lerobot_python), "cases": {},
