@@ -41,32 +41,41 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="for the pairs of each case (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one case, to see that it runs")
     parser.add_argument("--only", default="", help="cases with this in their name")
+    parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--publish", action="store_true", help="write the section of docs/benchmarks/policies.md")
     parser.add_argument("--out", default="out/bench/lerobot.json")
     arguments = parser.parse_args()
     console = Console(stderr=True)
-    reason = without(arguments.lerobot_python)
-    if reason:
-        console.print(f"skipped: {reason}")
-        return 0
-    torch.set_num_threads(1)
-    command = f"make bench-lerobot LEROBOT_PYTHON=PATH{' QUICK=1' if arguments.quick else ''}"
-    document = {
-        **provenance(command), "busy": page.load(), "torch": torch.__version__,
-        "lerobot": version(arguments.lerobot_python), "cases": {},
-    }  # fmt: skip
-    rows, out = document["cases"], Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with Worker(arguments.lerobot_python) as ask:
-        for case in [name for name in (QUICK if arguments.quick else CASES) if arguments.only in name]:
-            rows[case] = compare(case, ask, arguments.seconds)
-            console.print(case, rows[case], highlight=False)
-            out.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    out = Path(arguments.out)
+    if not arguments.report:
+        reason = without(arguments.lerobot_python)
+        if reason:
+            console.print(f"skipped: {reason}")
+            return 0
+        measure(arguments, out, console)
+    document = json.loads(out.read_text(encoding="utf-8"))
     if arguments.publish:
         page.publish(document)
     print(page.section(document))
-    failed = [case for case, row in rows.items() if row["difference"] > TOLERANCE or row["ratio"][1] > 1.0]
+    rows = document["cases"].values()
+    failed = [row for row in rows if row["difference"] > TOLERANCE or row["ratio"][1] > 1.0]
     return 1 if failed else 0
+
+
+def measure(arguments: argparse.Namespace, out: Path, console: Console) -> None:
+    """What is finished is in `out` at once."""
+    torch.set_num_threads(1)
+    command = f"python -m benchmarks.lerobot --lerobot-python PATH --seconds {arguments.seconds:g}"
+    document: dict[str, Any] = {
+        **provenance(command), "busy": page.load(), "torch": torch.__version__,
+        "lerobot": version(arguments.lerobot_python), "cases": {},
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with Worker(arguments.lerobot_python) as ask:
+        for case in [name for name in (QUICK if arguments.quick else CASES) if arguments.only in name]:
+            row = document["cases"][case] = compare(case, ask, arguments.seconds)
+            console.print(case, row, highlight=False)
+            out.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def without(python: str | None) -> str:

@@ -8,7 +8,7 @@ SEED = 3
 CASES: dict[str, dict[str, Any]] = {
     "ACT, from states": {"type": "act", "camera": None, "settings": {}},
     "ACT, camera 240x320": {"type": "act", "camera": (240, 320), "settings": {}},
-    "diffusion, from states, DDPM 100 steps": {
+    "diffusion, channels 128 256 512, from states, DDPM 100 steps": {
         "type": "diffusion", "camera": None, "settings": {"down_dims": (128, 256, 512)},
     },
     "diffusion, camera 96x96, DDIM 10 steps": {
