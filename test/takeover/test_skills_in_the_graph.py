@@ -25,11 +25,11 @@ MACHINE = {
 
 
 def write_skills(folder: Path) -> Path:
-    """Two policies that drift for a while, and one of them for ever."""
+    """Two policies that turn the first joint so far, and one of them for ever [rad]."""
     contract, policy = CONFIG / "contracts" / "panda_conveyor.yaml", CONFIG / "policies" / "flow.yaml"
     skills = folder / "skills"
     skills.mkdir()
-    for name, checkpoint, elapsed in (("first", "a", 0.8), ("second", "b", 0.8), ("endless", "a", 1000.0)):
+    for name, checkpoint, turned in (("first", "a", 0.08), ("second", "b", 0.2), ("endless", "a", 9.0)):
         if not (folder / checkpoint).exists():
             drifting_policy(contract, policy, folder / checkpoint)
         document = {
@@ -38,7 +38,7 @@ def write_skills(folder: Path) -> Path:
             "checkpoint": str(folder / checkpoint),
             "precondition": {"within": {"tcp": {"position.z": [0.1, None]}}},
             "patience": 5.0,
-            "termination": {"success": {"elapsed": elapsed}},
+            "termination": {"success": {"within": {"arm": {"panda_joint1": [turned, None]}}}},
             "timeout": 60.0,
         }
         (skills / f"{name}.yaml").write_text(yaml.safe_dump(document))

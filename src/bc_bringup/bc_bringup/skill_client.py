@@ -56,15 +56,19 @@ class SkillClient:
     def run(self, skill: str) -> bool:
         """Carry out one skill to its end. True: success. BcError: it was not accepted."""
         before = self._connected().ended
-        self._call(self._select, SelectSkill.Request(skill=skill))
-        return self._follow(lambda now: now.ended > before and now.skill != skill and now.phase != SkillStatus.HOLDING)
+        return self._follow(
+            self._select,
+            SelectSkill.Request(skill=skill),
+            lambda now: now.ended > before and now.skill != skill and now.phase != SkillStatus.HOLDING,
+        )
 
     def start(self) -> bool:
         """Let the selector choose until it is done, or cannot go on. True: the last skill was a success."""
         before = self._connected().header.stamp
-        self._call(self._start, Trigger.Request())
         return self._follow(
-            lambda now: now.header.stamp != before and not now.choosing and now.phase == SkillStatus.IDLE
+            self._start,
+            Trigger.Request(),
+            lambda now: now.header.stamp != before and not now.choosing and now.phase == SkillStatus.IDLE,
         )
 
     def stop(self) -> None:
@@ -77,9 +81,10 @@ class SkillClient:
         assert self._status is not None
         return self._status
 
-    def _follow(self, over: Callable[[SkillStatus], bool]) -> bool:
-        """Until it is over; a signal stops it first."""
+    def _follow(self, client: Any, request: Any, over: Callable[[SkillStatus], bool]) -> bool:
+        """Ask, and wait until it is over; a signal stops it first. True: the last skill was a success."""
         try:
+            self._call(client, request)
             while not over(self._connected()):
                 self._check()
                 self._executor.spin_once(timeout_sec=0.05)
