@@ -98,11 +98,11 @@ class ControlRig:
         self.until(future.done, what)
         return future.result()
 
-    def call(self, kind: Any, name: str, **fields: Any) -> Any:
-        client = self.node.create_client(kind, name)
+    def call(self, kind: Any, service: str, /, **fields: Any) -> Any:
+        client = self.node.create_client(kind, service)
         try:
-            self.until(client.service_is_ready, f"service {name}")
-            return self.result(client.call_async(kind.Request(**fields)), f"answer of {name}")
+            self.until(client.service_is_ready, f"service {service}")
+            return self.result(client.call_async(kind.Request(**fields)), f"answer of {service}")
         finally:
             self.node.destroy_client(client)
 
