@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,11 @@ class ControlRig:
         self.until(future.done, what)
         return future.result()
 
-    def call(self, kind: Any, name: str, **fields: Any) -> Any:
-        client = self.node.create_client(kind, name)
+    def call(self, kind: Any, service: str, /, **fields: Any) -> Any:
+        client = self.node.create_client(kind, service)
         try:
-            self.until(client.service_is_ready, f"service {name}")
-            return self.result(client.call_async(kind.Request(**fields)), f"answer of {name}")
+            self.until(client.service_is_ready, f"service {service}")
+            return self.result(client.call_async(kind.Request(**fields)), f"answer of {service}")
         finally:
             self.node.destroy_client(client)
 
@@ -190,7 +191,7 @@ def running(name: str, hardware: str, parameters: dict[str, Any], folder: Path) 
     sections["controller_manager"]["update_rate"] = RATE
     for node, values in parameters.items():
         own = {key: value for key, value in values.items() if key != "like"}
-        base = sections.get(values.get("like", node), {})
+        base = deepcopy(sections.get(values.get("like", node), {}))  # shared, it would be a YAML alias: rcl reads none
         sections[node] = _merged(base, own)
     file = folder / "parameters.yaml"
     file.write_text(yaml.safe_dump({f"/**/{node}": {"ros__parameters": entry} for node, entry in sections.items()}))
