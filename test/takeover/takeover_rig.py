@@ -1,7 +1,5 @@
 """A robot that a policy drives and hands take over, in virtual time and with physics."""
 
-import itertools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rclpy
-from domain_coordinator import domain_id
 
 from bc_bringup.virtual.cell import VirtualCell, observe
 from bc_bringup.virtual.joystick import VirtualJoystick
@@ -25,6 +22,7 @@ from bc_core.strategies.registry import STRATEGIES
 from bc_msgs.msg import ActionChunk, ChunkAck
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
+from bc_nodes.testing import domain_of_its_own
 from bc_sim.simulation import Simulation
 from bc_sim.task_config import load_task
 from bc_teleop.build import make_session
@@ -37,9 +35,6 @@ HORIZON = 24
 MS = 1_000_000
 TRANSPORT = 0.003  # [s] from teleop_node to the controller
 FIRST_HAND = 100  # producer ids
-# Of launched graphs: each one new to this process. A killed node is seen for its lease, and a destroyed one while
-# garbage refers to it: in a domain of earlier tests the launcher would find its nodes' names taken.
-_domains = itertools.count(51)
 
 
 class WanderingPolicy:
@@ -144,9 +139,7 @@ def launched(
     given: further arguments of the launch file, as another checkpoint, or a folder of skills with their own.
     """
     rclpy.try_shutdown()  # a context that an earlier test left open would speak in another domain
-    before = os.environ.get("ROS_DOMAIN_ID")
-    with domain_id(_domains.__next__) as domain:
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
+    with domain_of_its_own():
         arguments = {"device": device, "directory": str(folder / "episodes"), **given}
         if "chunk_scheduler" in nodes and given.keys().isdisjoint(("checkpoint", "skills")):
             checkpoint = drifting_policy(
@@ -162,9 +155,6 @@ def launched(
         finally:
             rig.close()
             rclpy.try_shutdown()
-            os.environ.pop("ROS_DOMAIN_ID")
-            if before is not None:
-                os.environ["ROS_DOMAIN_ID"] = before
 
 
 class FrozenRows:

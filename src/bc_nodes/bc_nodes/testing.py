@@ -1,5 +1,6 @@
 """For tests with real nodes."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,15 @@ from unittest import mock
 
 from domain_coordinator import domain_id
 
+# One after the other: a killed node is seen for its lease, and a destroyed one while garbage refers to it, so that in a
+# domain just left its latched messages would still be heard.
+_domains = itertools.cycle(range(51, 101))
+
 
 @contextmanager
 def domain_of_its_own() -> Iterator[int]:
     """Whatever is started inside, here or in other processes, hears nobody outside, on this machine or another."""
-    with domain_id() as domain:
+    with domain_id(_domains.__next__) as domain:
         here = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         with mock.patch.dict(os.environ, here):
             yield domain
