@@ -25,12 +25,13 @@ def modes(rig: Rig, since: int) -> list[int]:
 
 
 def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
-    """From the takeover until the robot holds again the limiters have next to nothing to do.
+    """From the takeover until the robot holds again the limiters have nothing to do.
 
-    The first 5 ms are left out: a torque step that the policy's last row asked for may still be spread by the limiter.
+    The first 5 ms are left out: the reference is continuous in velocity, not in acceleration, and in 3 of 1000 takeovers
+    the limiter spreads the step of torque over a period.
     """
     cell, rng, (joystick,) = rig.cell, rig.rng, rig.joysticks
-    delays, jumps, moving, limited, periods = [], [], 0, 0, 0
+    delays, jumps, moving, limited = [], [], 0, 0
     for number in range(TAKEOVERS):
         if number % 4 == 0:
             rig.new_scene(number)
@@ -43,7 +44,7 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
         assert cell.mode == HUMAN
         moving += np.abs(cell.simulation.controller.state().velocity_reference).max() > 0.05
         cell.run_for(0.005)
-        before, begin_ns = rig.limited(), cell.now_ns
+        before = rig.limited()
         cell.run_for(rng.uniform(0.03, 0.3))
         first = rig.human_acks(seen)[0]
         delays.append(first.effective_ns - pressed_ns)
@@ -53,12 +54,11 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
             cell.run_for(0.02)
             assert cell.now_ns - pressed_ns < 1000 * MS
         limited += rig.limited() - before
-        periods += (cell.now_ns - begin_ns) // MS
         assert not rig.human_acks(seen, in_force=False)
     status = cell.simulation.controller.status()
     assert (status.torque_limited, status.velocity_limited, status.values_clamped) == (0, 0, 0)
     assert cell.simulation.plant.status().physics_warnings == 0
-    assert limited < 2e-4 * periods  # the torque rate, by a period here and there; unlimited steps are far more
+    assert limited == 0
     assert moving > 0.4 * TAKEOVERS  # most of them interrupt a motion
     assert max(delays) <= 10 * MS
     assert max(jumps) < RAW_JUMP
