@@ -9,8 +9,6 @@ from pathlib import Path
 
 from bc_bringup import resources
 
-NAMESPACE = {"default": "", "help": "ROS namespace of the robot"}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -22,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     draw.add_argument("--skills", type=Path, help="folder of skills (the installed one)")
     run_one = actions.add_parser("run", help="carry out one skill")
     run_one.add_argument("name", help="of the skill")
-    run_one.add_argument("--namespace", **NAMESPACE)
-    actions.add_parser("start", help="let the selector choose").add_argument("--namespace", **NAMESPACE)
-    actions.add_parser("stop", help="end what runs; the robot holds").add_argument("--namespace", **NAMESPACE)
+    start = actions.add_parser("start", help="let the selector choose")
+    stop = actions.add_parser("stop", help="end what runs; the robot holds")
+    for action in (run_one, start, stop):
+        action.add_argument("--namespace", default="", help="ROS namespace of the robot")
 
 
 def run(args: argparse.Namespace) -> int:
