@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stop = actions.add_parser("stop", help="end what runs; the robot holds")
     for action in (run_one, start, stop):
         action.add_argument("--namespace", default="", help="ROS namespace of the robot")
+    for action in (run_one, start):
+        action.add_argument("--scene", type=int, metavar="SEED", help="of a simulation: a new scene first")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
             if args.action == "stop":
                 client.stop()
                 return 0
+            if args.scene is not None:
+                client.reset_scene(args.scene)
             return 0 if (client.run(args.name) if args.action == "run" else client.start()) else 1
         finally:
             client.close()
