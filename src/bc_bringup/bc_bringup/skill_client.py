@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 
 from bc_core.errors import BcError
 from bc_msgs.msg import SkillStatus
-from bc_msgs.srv import SelectSkill
+from bc_msgs.srv import ResetScene, SelectSkill
 from bc_nodes import qos
 
 _PATIENCE = 60.0  # [s]: a graph that has just been started loads its policies first
@@ -47,6 +47,7 @@ class SkillClient:
         self._select = self._node.create_client(SelectSkill, "skill/select")
         self._start = self._node.create_client(Trigger, "skill/start")
         self._stop = self._node.create_client(Trigger, "skill/stop")
+        self._reset = self._node.create_client(ResetScene, "sim/reset")
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -70,6 +71,11 @@ class SkillClient:
             Trigger.Request(),
             lambda now: now.header.stamp != before and not now.choosing and now.phase == SkillStatus.IDLE,
         )
+
+    def reset_scene(self, seed: int) -> None:
+        """Of a simulation, once skill_selector is there: the belt does not wait."""
+        self._connected()
+        self._call(self._reset, ResetScene.Request(seed=seed))
 
     def stop(self) -> None:
         """End whatever runs: the robot holds."""

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.experimental import EventsExecutor
 from std_srvs.srv import Trigger
 
 from bc_core.contract import Contract
@@ -176,4 +177,4 @@ class SkillSelector(BcLifecycleNode):
 
 
 def main() -> None:
-    sys.exit(run_node(SkillSelector))
+    sys.exit(run_node(SkillSelector, executor_class=EventsExecutor))

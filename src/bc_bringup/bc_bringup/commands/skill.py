@@ -21,9 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     draw.add_argument("--skills", type=Path, help="folder of skills (the installed one)")
     run_one = actions.add_parser("run", help="carry out one skill")
     run_one.add_argument("name", help="of the skill")
-    add_namespace_argument(run_one)
-    add_namespace_argument(actions.add_parser("start", help="let the selector choose"))
-    add_namespace_argument(actions.add_parser("stop", help="end what runs; the robot holds"))
+    start = actions.add_parser("start", help="let the selector choose")
+    for action in (run_one, start):
+        action.add_argument("--scene", type=int, metavar="SEED", help="of a simulation: a new scene first")
+    for action in (run_one, start, actions.add_parser("stop", help="end what runs; the robot holds")):
+        add_namespace_argument(action)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
             if args.action == "stop":
                 client.stop()
                 return 0
+            if args.scene is not None:
+                client.reset_scene(args.scene)
             return 0 if (client.run(args.name) if args.action == "run" else client.start()) else 1
         finally:
             client.close()

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
@@ -214,7 +214,7 @@ class Graph:
     """Nodes and robot in one executor."""
 
     def __init__(self, *nodes: Node) -> None:
-        self.executor = SingleThreadedExecutor()
+        self.executor = EventsExecutor()  # as in their processes
         self.robot = Robot()
         self.nodes = list(nodes)
         for node in (self.robot, *nodes):
