@@ -156,7 +156,7 @@ def test_goals_that_cannot_be_followed_say_why(sim: ControlRig) -> None:
     wrong = {
         "the goal moves elbow": sim.goal([(1.0, start[:1])], ["elbow"]),
         "starts elsewhere: panda_joint1": sim.goal([(0.0, start + 0.5), (1.0, start)]),
-        "point 1 lies at": sim.goal([(1.0, start), (0.5, start)]),
+        "lies at 0.500000 s: times start at zero or later, and increase": sim.goal([(1.0, start), (0.5, start)]),
         "the trajectory has no points": sim.goal([]),
         "the trajectory was to start": stale,
     }
@@ -177,7 +177,7 @@ def test_gains_may_change_while_it_runs_and_are_judged_first(sim: ControlRig) ->
         (result,) = sim.call(SetParameters, "controller/set_parameters", parameters=parameters).results
         return "" if result.successful else str(result.reason)
 
-    assert set_stiffness([500.0] * 4 + [200.0] * 3) == ""
+    assert set_stiffness([500.0] * 4 + [150.0] * 3) == ""
     assert "6 values" in set_stiffness([500.0] * 6)
     assert set_stiffness([1e6] * 7) != ""
     assert set_stiffness([-1.0] * 7) != ""
@@ -227,7 +227,7 @@ def test_cartesian_impedance_holds_and_follows(sim: ControlRig) -> None:
     assert sim.load("cartesian") and sim.configure("cartesian")
     assert sim.switch(activate=["cartesian"], deactivate=["controller"])
     with sim.beside("cartesian") as rig:
-        np.testing.assert_allclose(rig.position(), start, atol=5e-3)
+        np.testing.assert_allclose(rig.position(), start, atol=1e-2)
         assert rig.ack_of(rig.send("human", ramp(reference(rig), 0, -0.1))).verdict == ChunkAck.IN_FORCE
         rig.until(lambda: rig.mode() == ControlMode.HUMAN, "HUMAN")
         rig.until(lambda: rig.mode() == ControlMode.HOLD, "HOLD")
