@@ -18,7 +18,8 @@ namespace bc_plugins {
 
 namespace {
 
-constexpr double kMaxStep = 1e-3;  // [s]
+constexpr double kMaxStep = 1e-3;    // [s]
+constexpr double kMaxPeriod = 0.02;  // [s] that one read() simulates: a loop that is late must not be made later by it
 
 bool has(const std::vector<hardware_interface::InterfaceInfo>& interfaces, const char* name) {
   return std::any_of(interfaces.begin(), interfaces.end(), [name](const auto& one) { return one.name == name; });
@@ -105,8 +106,9 @@ RigidBodySystem::Return RigidBodySystem::perform_command_mode_switch(const std::
 }
 
 RigidBodySystem::Return RigidBodySystem::read(const rclcpp::Time&, const rclcpp::Duration& period) {
-  const int steps = std::max(1, static_cast<int>(std::ceil(period.seconds() / kMaxStep - 1e-6)));
-  for (int i = 0; i < steps; ++i) step(period.seconds() / steps);
+  const double seconds = std::min(period.seconds(), kMaxPeriod);
+  const int steps = std::max(1, static_cast<int>(std::ceil(seconds / kMaxStep - 1e-6)));
+  for (int i = 0; i < steps; ++i) step(seconds / steps);
   for (const hardware_interface::MimicJoint& mimic : get_hardware_info().mimic_joints) {
     Joint& joint = joints_[mimic.joint_index];
     joint.position = mimic.multiplier * joints_[mimic.mimicked_joint_index].position + mimic.offset;

@@ -11,7 +11,8 @@ namespace bc_plugins {
 // Joints with an effort command move by their torque (forward dynamics through Pinocchio, symplectic Euler in steps of
 // a millisecond at most; no contacts, no friction but the URDF's damping); those with a position command go where it
 // says. A joint that no controller commands is braked: it stands. Joints start at the initial_value of their position
-// state interface. Hardware parameters: `armature`, reflected rotor inertia of every joint [kg m^2], not in URDFs;
+// state interface. A loop that falls behind by more than 20 ms in a period sees a slower world, not a longer period.
+// Hardware parameters: `armature`, reflected rotor inertia of every joint [kg m^2], not in URDFs;
 // `compensates_gravity`: true for an arm whose driver adds the torques that hold it up to those that are commanded.
 class RigidBodySystem : public hardware_interface::SystemInterface {
  public:

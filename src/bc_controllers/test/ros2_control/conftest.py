@@ -5,14 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-try:
-    get_package_prefix("controller_manager")
-except PackageNotFoundError:
-    collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture(scope="module")
