@@ -27,7 +27,7 @@ def modes(rig: Rig, since: int) -> list[int]:
 def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
     """From the takeover until the robot holds again the limiters have nothing to do.
 
-    The first 5 ms are left out: the reference is continuous in velocity, not in acceleration, and in 3 of 1000 takeovers
+    The first 5 ms are left out: the reference is continuous in velocity, not in acceleration, and in a few takeovers
     the limiter spreads the step of torque over a period.
     """
     cell, rng, (joystick,) = rig.cell, rig.rng, rig.joysticks

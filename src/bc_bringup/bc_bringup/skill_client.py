@@ -15,6 +15,7 @@ from bc_msgs.srv import ResetScene, SelectSkill
 from bc_nodes import qos
 
 _PATIENCE = 60.0  # [s]: a graph that has just been started loads its policies first
+_QUIET = 0.3  # [s] without a status: what came last is the newest
 _PHASES = {
     SkillStatus.HOLDING: "waits for HOLD",
     SkillStatus.CHECKING: "waits for its precondition",
@@ -82,8 +83,17 @@ class SkillClient:
         self._call(self._stop, Trigger.Request())
 
     def _connected(self) -> SkillStatus:
-        """The newest status."""
-        self._until(lambda: self._status is not None, "skill/status")
+        """The newest status. A latched topic tells what was before, too, the oldest first: it is let pass unsaid."""
+        if self._status is None:
+            say, self._say = self._say, lambda line: None
+            self._until(lambda: self._status is not None, "skill/status")
+            newest = None
+            while newest is not self._status:
+                newest, end = self._status, time.monotonic() + _QUIET
+                while time.monotonic() < end:
+                    self._check()
+                    self._executor.spin_once(timeout_sec=0.05)
+            self._say = say
         assert self._status is not None
         return self._status
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import rclpy
-from domain_coordinator import domain_id
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -18,6 +17,7 @@ from bc_bringup.skill_client import SkillClient
 from bc_core.errors import BcError
 from bc_msgs.msg import ControlMode, SkillStatus
 from bc_nodes import qos
+from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.skill_selector import SkillSelector
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -68,9 +68,8 @@ class Running:
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with domain_id() as domain:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+def running() -> Iterator[Running]:
+    with domain_of_its_own():
         contract = CONFIG / "contracts" / "panda_conveyor.yaml"
         rclpy.init(args=["--ros-args", "-p", f"skills:={CONFIG / 'skills'}", "-p", f"contract:={contract}"])
         running = Running()
@@ -111,6 +110,19 @@ def test_a_skill_is_followed_to_its_end(running: Running, client: Callable[..., 
     made, lines = client()
     assert not made.run("move_to_start")
     assert any("move_to_start: refused: " in line and "start motion_planner" in line for line in lines)
+
+
+def test_what_the_latched_topic_still_tells_of_an_earlier_run_is_not_this_ones(
+    running: Running, client: Callable[..., Any]
+) -> None:
+    ready(running)
+    made, first = client()
+    made.run("move_to_start")
+    made, second = client()
+    assert not made.run("move_to_start")
+    ended = [line for line in second if "refused" in line]
+    assert len(ended) == len([line for line in first if "refused" in line]) == 1
+    assert running.selector._executive.ended == 2
 
 
 def test_what_is_not_accepted_is_an_error(running: Running, client: Callable[..., Any]) -> None:
