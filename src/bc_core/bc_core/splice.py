@@ -12,17 +12,18 @@ def splice(
     """The chunk to send, (H, D): frozen rows repeat the prefix to the bit, and what parts them from the sample fades.
 
     sampled: (H, D), prefix: (P, D) with P >= frozen, both absolute, row 0 of the same tick. The offset at the last
-    frozen row is carried into the rows after it and fades linearly up to row H - s, where Eq. 5 (arXiv 2506.07339) sets
-    the new chunk free: the sampled motion is kept and begins where the prefix ends. Guidance moves a sample only along
-    what the network takes for actions, so it leaves a residual; overwriting the frozen rows alone would make of it a
-    step at row d, which is executed, becomes part of the next prefix, and grows.
+    frozen row is carried into the rows after it and fades linearly (fade_end): the sampled motion is kept and begins
+    where the prefix ends. Guidance moves a sample only along what the network takes for actions, so it leaves a
+    residual; overwriting the frozen rows alone would make of it a step at row d, which is executed, becomes part of the
+    next prefix, and grows.
     """
     spliced = sampled.copy()
     if frozen == 0:
         return spliced
     spliced[:frozen] = prefix[:frozen]
     end, start = prefix[frozen - 1], sampled[frozen - 1]
-    rows, free = np.arange(frozen, len(sampled))[:, None], max(len(sampled) - execution_horizon, frozen)
+    rows = np.arange(frozen, len(sampled))[:, None]
+    free = fade_end(len(sampled), frozen, execution_horizon)
     weights = np.maximum(free - rows, 0) / (free - frozen + 1)
     spliced[frozen:] += weights * (end - start)
     for group in groups:
@@ -32,6 +33,15 @@ def splice(
             fading = Rotation.from_rotvec(weights * turn.as_rotvec())
             spliced[frozen:, columns] = _aligned((fading * Rotation.from_quat(sampled[frozen:, columns])).as_quat())
     return spliced
+
+
+def fade_end(horizon: int, frozen: int, execution_horizon: int) -> int:
+    """First row that the offset does not reach: s rows after the frozen ones, for these are executed, not beyond row
+    H - s, where Eq. 5 (arXiv 2506.07339) sets the new chunk free.
+
+    A longer fade would pass most of the offset on to the next chunk: with small s a chunk would hardly react.
+    """
+    return max(min(horizon - execution_horizon, frozen + execution_horizon), frozen)
 
 
 def _aligned(quaternions: Array) -> Array:

@@ -15,11 +15,11 @@ POSE = (ActionGroup("hand", Space.CARTESIAN_POSE, (), 0, 7, tip="tcp", frame_id=
 def test_frozen_rows_are_repeated_to_the_bit_and_the_offset_fades(rows: int) -> None:
     rng = np.random.default_rng(0)
     sampled, prefix = rng.normal(size=(8, 2)), rng.normal(size=(rows, 2))
-    spliced = splice(sampled, prefix, 2, 2, JOINTS)
+    spliced = splice(sampled, prefix, 2, 3, JOINTS)
     np.testing.assert_array_equal(spliced[:2], prefix[:2])
-    np.testing.assert_array_equal(spliced[6:], sampled[6:])
+    np.testing.assert_array_equal(spliced[5:], sampled[5:])
     offset = prefix[1] - sampled[1]
-    fade = np.array([0.8, 0.6, 0.4, 0.2, 0.0, 0.0])
+    fade = np.array([0.75, 0.5, 0.25, 0.0, 0.0, 0.0])
     np.testing.assert_allclose(spliced[2:] - sampled[2:], fade[:, None] * offset)
 
 
@@ -31,6 +31,14 @@ def test_the_sampled_motion_begins_where_the_prefix_ends() -> None:
     assert np.abs(steps).max() == pytest.approx(0.01 + 0.33 / 5)
     assert np.abs(hard).max() > 0.3
     np.testing.assert_array_equal(splice(ramp, ramp[:6], 4, 4, JOINTS), ramp)  # nothing to mend, nothing changed
+
+
+def test_what_a_chunk_hands_on_is_no_offset() -> None:
+    """Of s = 1 row half the offset is executed, and the next prefix is the sample already: errors do not add up."""
+    sampled, value = np.ones((8, 2)), np.zeros(2)
+    for _ in range(6):
+        value = splice(sampled, value[None], 1, 1, JOINTS)[1]
+    np.testing.assert_allclose(value, 1.0 - 0.5**6)
 
 
 def test_without_frozen_rows_nothing_changes() -> None:
@@ -51,5 +59,5 @@ def test_rotations_fade_on_so3() -> None:
     spliced = splice(sampled, prefix, 3, 2, POSE)
     np.testing.assert_allclose(np.linalg.norm(spliced[:, 3:], axis=1), 1.0)
     yaw = Rotation.from_quat(spliced[:, 3:]).as_rotvec()[:, 2]
-    np.testing.assert_allclose(yaw[3:], [1.25, 1.5, 1.75, 2.0, 2.0])
+    np.testing.assert_allclose(yaw[3:], [4 / 3, 5 / 3, 2.0, 2.0, 2.0])
     assert (np.einsum("ij,ij->i", spliced[4:, 3:], spliced[3:-1, 3:]) > 0).all()

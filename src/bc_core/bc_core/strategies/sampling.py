@@ -98,11 +98,11 @@ def _weights(mask: Mask, splice: Splice) -> Tensor:
 
 
 def _faded(chunk: Tensor, splice: Splice) -> Tensor:
-    """bc_core.splice for a batch of vectors: the offset at the last frozen row fades linearly up to row H - s."""
-    horizon, frozen = chunk.shape[1], splice.frozen[:, None]
+    """bc_core.splice for a batch of vectors, each with its own d and s."""
+    horizon, frozen, executed = chunk.shape[1], splice.frozen[:, None], splice.executed[:, None]
     last = (frozen - 1).clamp(min=0)[..., None].expand(-1, 1, chunk.shape[2])
     offset = splice.prefix.gather(1, last) - chunk.gather(1, last)
-    free = torch.maximum(horizon - splice.executed[:, None], frozen)
+    free = torch.maximum(torch.minimum(horizon - executed, frozen + executed), frozen)
     weight = (free - torch.arange(horizon)).clamp(min=0) / (free - frozen + 1)
     return chunk + torch.where(frozen > 0, weight, 0.0)[..., None] * offset
 
