@@ -40,6 +40,7 @@ class Cell(Node):
         self.operator_ends: EpisodeOutcome | None = None  # together with the recorder
         self.refuse_start = ""
         self.calls: list[tuple[str, int]] = []
+        self.answers: list[int] = []  # stamps of TickDone
         self.metadata: dict[str, Any] = {}
         self.outcomes: list[tuple[int, str]] = []
         self.tick, self.seed, self.begun = 20, 99, 0
@@ -68,6 +69,7 @@ class Cell(Node):
 
     def on_tick_done(self, message: TickDone) -> None:
         assert message.participant == "manager"
+        self.answers.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
         if message.header.stamp.sec * 10**9 + message.header.stamp.nanosec == self.tick * TICK_NS:
             self.advance()
 
@@ -177,6 +179,8 @@ def test_in_lock_step_time_stands_still_around_an_episode(cell: Cell) -> None:
     ]
     names, ticks = zip(*cell.calls, strict=True)
     assert names == ("reset", "start", "stop") * 2
+    said = cell.answers[: cell.answers.index(20 * TICK_NS)]
+    assert ticks[0] == 20 and said and set(said) == {0}  # it is there; time begins with the first episode
     assert [tick - ticks[0] for tick in ticks] == [0, 0, 10, 10, 10, 20]
     assert cell.outcomes == [(EpisodeOutcome.SUCCESS, "task success"), (EpisodeOutcome.FAILURE, "cube left the belt")]
     assert cell.metadata == {"device": "scripted"}

@@ -25,6 +25,13 @@ def test_an_old_tick_done_does_not_open_the_next_tick() -> None:
     assert barrier.waiting_for(2 * TICK) == ["teleop"]
 
 
+def test_who_says_to_be_there_is_waited_for() -> None:
+    barrier = TickBarrier(["teleop"])
+    barrier.tick_done("teleop", 0, 0)
+    assert barrier.joined
+    assert barrier.waiting_for(TICK) == ["teleop"]
+
+
 def test_waits_for_the_announced_chunk_in_either_order() -> None:
     barrier = TickBarrier(["teleop"])
     barrier.tick_done("teleop", TICK, 7)

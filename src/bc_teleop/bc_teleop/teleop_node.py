@@ -196,12 +196,18 @@ class TeleopNode(BcLifecycleNode):
         if tick_ns <= self._tick_ns or arrived < tick_ns:
             return
         if self._waits_for_recorder():
+            if self._tick_ns == 0:
+                self._say_done()  # unheard of, this node would be sent everything again, into the recording
             return
         self._tick_ns = tick_ns
         if self.active:
             self._step(tick_ns)
+        self._say_done()
+
+    def _say_done(self) -> None:
+        """Up to the newest tick; before the first: that this node is there."""
         done = TickDone(participant=self.get_name(), sequence=self.session.sequence)
-        done.header.stamp = to_stamp(tick_ns)
+        done.header.stamp = to_stamp(self._tick_ns)
         self._tick_done.publish(done)
 
     def _waits_for_recorder(self) -> bool:

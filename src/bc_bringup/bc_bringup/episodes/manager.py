@@ -72,7 +72,8 @@ class EpisodeManager:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._participant = participant
-        self._holding = False
+        self._holding = participant is not None  # from the first tick on: time begins with the first episode
+        self._begun = False
         self._withheld: Time | None = None  # tick that is not answered yet
         self._task: TaskState | None = None
         self._task_seen = 0.0
@@ -221,7 +222,7 @@ class EpisodeManager:
             self._until(lambda: self._withheld is not None, SILENCE_SECONDS, "the simulation's next tick")
 
     def _release(self) -> None:
-        self._holding = False
+        self._holding, self._begun = False, True
         if self._withheld is not None:
             stamp, self._withheld = self._withheld, None
             self._answer(stamp)
@@ -239,6 +240,8 @@ class EpisodeManager:
         if (message.success or message.failure) and not self._returning:
             self._holding = True  # nothing more happens in this episode: its bag ends here
         if self._holding:
+            if not self._begun:
+                self._answer(Time())  # it is there; unheard of, it would be sent everything again, into the recording
             self._withheld = message.header.stamp
         else:
             self._answer(message.header.stamp)
