@@ -7,6 +7,7 @@ differ by more than 1e-4, or ours take longer (the interval of the ratio lies ab
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -101,19 +102,25 @@ class Worker:
         self._command = [python, str(Path(__file__).with_name("worker.py"))]
 
     def __enter__(self) -> Ask:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        reading, writing = os.pipe()
+        self._process = subprocess.Popen(
+            [*self._command, str(writing)], stdin=subprocess.PIPE, stdout=sys.stderr, text=True, pass_fds=(writing,)
+        )
+        os.close(writing)
+        self._answers = os.fdopen(reading)
         return self._ask
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+        self._answers.close()
 
     def _ask(self, **wanted: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise RuntimeError(f"LeRobot's process ended with code {self._process.wait()} at {wanted}")
         answer: dict[str, Any] = json.loads(line)

@@ -1,11 +1,11 @@
-"""LeRobot's side, in a Python that has lerobot >= 0.4: commands as JSON lines on stdin, answers on stdout.
+"""LeRobot's side, in a Python that has lerobot >= 0.4: commands as JSON lines on stdin, answers on a file
+descriptor that is given by number: what the libraries print is no answer.
 
 {"do": "make", "case": NAME, "folder": DIR}   a policy with LeRobot's own random weights, saved by LeRobot
 {"do": "load", "folder": DIR}                 from_pretrained, processors included
 {"do": "chunk", "seed": N}                    seconds of CPU, wall and the chunk, for the observations of cases.py
 """
 
-import contextlib
 import json
 import os
 import sys
@@ -13,24 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-CHANNEL = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)  # whatever the libraries print is no answer
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-with contextlib.suppress(RuntimeError):  # a torchvision without its compiled operators (no CUDA here) is enough
-    OPERATORS = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-from cases import ACTIONS, CASES, ENVIRONMENT, STATE  # noqa: E402
-from lerobot.configs.types import FeatureType, PolicyFeature  # noqa: E402
-from lerobot.policies.act.configuration_act import ACTConfig  # noqa: E402
-from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig  # noqa: E402
-from lerobot.policies.factory import get_policy_class, make_pre_post_processors  # noqa: E402
-from lerobot.policies.utils import populate_queues, prepare_observation_for_inference  # noqa: E402
+import numpy as np
+import torch
+from cases import ACTIONS, CASES, ENVIRONMENT, STATE
+from lerobot.configs.policies import PreTrainedConfig
+from lerobot.configs.types import FeatureType, PolicyFeature
+from lerobot.policies.act.configuration_act import ACTConfig
+from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+from lerobot.policies.utils import populate_queues, prepare_observation_for_inference
 
 
 def make(case: str, folder: str) -> dict[str, Any]:
@@ -59,8 +50,6 @@ def make(case: str, folder: str) -> dict[str, Any]:
 
 class Loaded:
     def __init__(self, folder: str) -> None:
-        from lerobot.configs.policies import PreTrainedConfig
-
         config = PreTrainedConfig.from_pretrained(folder)
         self.policy = get_policy_class(config.type).from_pretrained(folder, config=config, strict=True)
         self.policy.eval()
@@ -96,7 +85,7 @@ class Loaded:
 
 def main() -> None:
     torch.set_num_threads(1)
-    loaded = None
+    loaded, answers = None, os.fdopen(int(sys.argv[1]), "w")
     for line in sys.stdin:
         wanted = json.loads(line)
         if wanted["do"] == "make":
@@ -107,8 +96,8 @@ def main() -> None:
         else:
             assert loaded is not None
             answer = loaded.chunk(wanted["seed"])
-        CHANNEL.write(json.dumps(answer) + "\n")
-        CHANNEL.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -86,21 +86,12 @@ def train(
     validation = training_set(held_out, policy, settings.data) if held_out else None
     identity = Identity.of(settings, data)
     state = _unfinished(run_folder, identity, resume)
-    if start is None and state is None:
-        generator = torch.Generator().manual_seed(settings.training.seed)
-        policy.network.head.prepare(data.actions, data.valid, generator)
-    if state is None and fabric.is_global_zero:
-        _clear(run_folder)
+    if state is None:
+        _begin(policy, data, settings, run_folder, prepare=start is None, clear=fabric.is_global_zero)
     read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps, state.step if state else 0) as update:
-        run = Run(
-            folder=run_folder,
-            identity=identity,
-            resume=state,
-            validation=validation,
-            judge=None if rollouts is None else Judge(rollouts.every, _scored(policy, rollouts)),
-            progress=lambda step, loss: update(step, f"loss {loss:.4f}"),
-        )
+        judge = None if rollouts is None else Judge(rollouts.every, _scored(policy, rollouts))
+        run = Run(run_folder, identity, state, validation, judge, lambda step, loss: update(step, f"loss {loss:.4f}"))
         curves = optimise(policy.network, data, settings.training, fabric, run)
     part(fabric)
     if not fabric.is_global_zero:
@@ -118,6 +109,17 @@ def train(
     save_policy(policy, out, summary, shown)
     (run_folder / STATE_FILE).unlink(missing_ok=True)
     return summary
+
+
+def _begin(
+    policy: ChunkPolicy, data: TrainingSet, settings: TrainConfig, run_folder: Path, prepare: bool, clear: bool
+) -> None:
+    """A run that nothing is left of. prepare: the head sees the actions first."""
+    if prepare:
+        generator = torch.Generator().manual_seed(settings.training.seed)
+        policy.network.head.prepare(data.actions, data.valid, generator)
+    if clear:
+        _clear(run_folder)
 
 
 def _learned(

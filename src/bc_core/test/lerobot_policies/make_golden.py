@@ -7,31 +7,23 @@ checkpoint save for its weights, whose names and shapes are in tensors.json (the
 the constants among them in constants.safetensors; and LeRobot's chunk for an observation and a seed in chunk.json.
 """
 
-import contextlib
 import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import lerobot
 import torch
+from invented import image, noise, weight
+from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature
+from lerobot.policies.act.configuration_act import ACTConfig
+from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+from lerobot.policies.utils import populate_queues, prepare_observation_for_inference
+from safetensors.torch import load_file, save_file
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-with contextlib.suppress(RuntimeError):  # a torchvision without its compiled operators (no CUDA here) is enough
-    OPERATORS = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-import lerobot  # noqa: E402
-from invented import image, noise, weight  # noqa: E402
-from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature  # noqa: E402
-from lerobot.policies.act.configuration_act import ACTConfig  # noqa: E402
-from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig  # noqa: E402
-from lerobot.policies.factory import get_policy_class, make_pre_post_processors  # noqa: E402
-from lerobot.policies.utils import populate_queues, prepare_observation_for_inference  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
-
 STATE, ENVIRONMENT, ACTION = "observation.state", "observation.environment_state", "action"
 CONSTANTS = ("vae_encoder_pos_enc", "pos_grid")
 SEED = 7
