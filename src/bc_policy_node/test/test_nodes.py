@@ -10,25 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
-import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.experimental import EventsExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from two_joints import CONTRACT, JOINTS, write_checkpoint, write_yaml
 
-from bc_core.checkpoint import save_policy
 from bc_core.contract import Contract
-from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler, manifest_stamps
 from bc_core.mask import Mask
-from bc_core.normalisation import Normaliser
-from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
-from bc_core.policies.config import PolicyConfig
-from bc_core.policies.heads.config import FlowConfig
+from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_msgs.msg import (
     ActionChunk,
     ChunkAck,
@@ -45,26 +40,6 @@ from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.chunk_scheduler import ChunkScheduler
 from bc_policy_node.policy_node import PolicyNode
 
-JOINTS = ["j1", "j2"]
-CONTRACT = {
-    "contract": "two_joints",
-    "version": 1,
-    "dt": 0.05,
-    "robot": {"description": "two_joints", "base_frame": "base"},
-    "observations": {
-        "arm": {
-            "topic": "joint_states",
-            "type": "sensor_msgs/msg/JointState",
-            "fields": ["position"],
-            "names": JOINTS,
-            "rate": 100,
-            "rule": "asof",
-            "latency": 0.0,
-            "max_age": 0.1,
-        }
-    },
-    "actions": {"arm": {"space": "joint_position", "names": JOINTS}},
-}
 RAW_JUMP = 0.125  # [rad], as this robot claims
 PATIENCE = 20.0  # s, far beyond what is needed: a bound for a broken build, no expectation of speed
 
@@ -158,24 +133,9 @@ class Graph:
             node.destroy_node()
 
 
-def write_contract(path: Path, **changes: Any) -> Path:
-    path.write_text(yaml.safe_dump({**CONTRACT, **changes}))
-    return path
-
-
 @pytest.fixture
 def graph(tmp_path: Path) -> Iterator[Graph]:
-    contract = Contract.load(write_contract(tmp_path / "contract.yaml"))
-    config = PolicyConfig(("arm",), (), 1, 16, Encoding.RELATIVE, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
-    encoder, features, _, _ = input_layout(contract, config)
-    size = features({"arm": np.zeros((1, 2))}).size
-    policy = ChunkPolicy(
-        contract,
-        config,
-        Normaliser(np.zeros(size), np.ones(size)),
-        Normaliser(np.zeros((16, encoder.width)), np.full((16, encoder.width), 0.1)),
-    )
-    save_policy(policy, tmp_path / "checkpoint", {})
+    write_checkpoint(tmp_path / "checkpoint", write_yaml(tmp_path / "contract.yaml", CONTRACT), horizon=16)
     with domain_of_its_own():
         parameters = {
             "policy_node:checkpoint": tmp_path / "checkpoint",
@@ -401,7 +361,7 @@ def test_the_scheduler_is_tuned_while_it_runs(graph: Graph) -> None:
 
 
 def test_a_contract_that_disagrees_with_the_checkpoint_is_refused(graph: Graph, tmp_path: Path) -> None:
-    write_contract(tmp_path / "contract.yaml", dt=0.02)
+    write_yaml(tmp_path / "contract.yaml", {**CONTRACT, "dt": 0.02})
     with pytest.raises(BcError, match=r"dt: 0\.05 / 0\.02"):
         graph.bring_up()
 

@@ -79,9 +79,9 @@ def test_activation_holds_the_arm_where_it_is(sim: ControlRig) -> None:
 
 def test_a_human_chunk_takes_over_moves_the_arm_and_gives_it_back(sim: ControlRig) -> None:
     start = reference(sim)
-    sequence = sim.send("human", ramp(start, 0, 0.2))
+    sequence = sim.send("human", np.vstack([start, ramp(start, 0, 0.2)]))  # it arrives while it still stands
     ack = sim.ack_of(sequence)
-    assert (ack.verdict, ack.source, ack.raw_jump) == (ChunkAck.IN_FORCE, "human", pytest.approx(0.0, abs=5e-3))
+    assert (ack.verdict, ack.source, ack.raw_jump) == (ChunkAck.IN_FORCE, "human", pytest.approx(0.0, abs=1e-3))
     sim.until(lambda: sim.mode() == ControlMode.HUMAN, "HUMAN")
     sim.until(lambda: sim.mode() == ControlMode.HOLD, "HOLD")
     assert sim.modes[-1].reason == "lease over"

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import rclpy
+from two_joints import write_checkpoint, write_yaml
 
 from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.chunk_scheduler import ChunkScheduler
 from bc_policy_node.policy_node import PolicyNode
 from bc_policy_node.skill_selector import SkillSelector
 
-from .graph import CONTRACT, HORIZONS, Graph, skill, write_checkpoint, write_yaml
+from .graph import HORIZONS, SEEING, Graph, skill
 
 HOME = {
     "skill": "home",
@@ -39,8 +40,8 @@ def running(parameters: dict[str, Any], make: Callable[[], Graph]) -> Iterator[G
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Contract, two checkpoints, and skills that use them."""
     root = tmp_path_factory.mktemp("skills")
-    contract = write_yaml(root / "contract.yaml", CONTRACT)
-    paths = {name: write_checkpoint(root / name, contract, horizon) for name, horizon in HORIZONS.items()}
+    contract = write_yaml(root / "contract.yaml", SEEING)
+    paths = {name: str(write_checkpoint(root / name, contract, horizon)) for name, horizon in HORIZONS.items()}
     documents = [
         skill("first", paths["long"]),
         skill("second", paths["short"]),

@@ -2,47 +2,25 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import yaml
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
+from two_joints import ARM, CONTRACT, JOINTS
 
-from bc_core.checkpoint import save_policy
-from bc_core.contract import Contract
-from bc_core.encoding import Encoding
-from bc_core.normalisation import Normaliser
-from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
-from bc_core.policies.config import PolicyConfig
-from bc_core.policies.heads.config import FlowConfig
 from bc_msgs.action import MoveTo
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, SkillStatus
 from bc_msgs.srv import ActivatePolicy, ChangeMode, SelectSkill
 from bc_nodes import qos
 
-JOINTS = ["j1", "j2"]
-CONTRACT: dict[str, Any] = {
-    "contract": "two_joints",
-    "version": 1,
-    "dt": 0.05,
-    "robot": {"description": "two_joints", "base_frame": "base"},
+SEEING: dict[str, Any] = {
+    **CONTRACT,
     "observations": {
-        "arm": {
-            "topic": "joint_states",
-            "type": "sensor_msgs/msg/JointState",
-            "fields": ["position"],
-            "names": JOINTS,
-            "rate": 50,
-            "rule": "asof",
-            "latency": 0.0,
-            "max_age": 0.15,
-        },
+        "arm": {**ARM, "rate": 50, "max_age": 0.15},
         "camera": {
             "topic": "camera/image_raw",
             "type": "sensor_msgs/msg/Image",
@@ -54,7 +32,6 @@ CONTRACT: dict[str, Any] = {
             "max_age": 0.5,
         },
     },
-    "actions": {"arm": {"space": "joint_position", "names": JOINTS}},
 }
 PATIENCE = 30.0  # s, far beyond what is needed: a bound for a broken build, no expectation of speed
 HORIZONS = {"long": 16, "short": 12}  # of the two policies: a chunk tells by its length whose it is
@@ -71,25 +48,6 @@ def skill(name: str, checkpoint: str, **changes: Any) -> dict[str, Any]:
         "timeout": 60.0,
         **changes,
     }
-
-
-def write_yaml(path: Path, document: object) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(yaml.safe_dump(document))
-    return path
-
-
-def write_checkpoint(folder: Path, contract: Path, horizon: int) -> str:
-    read = Contract.load(contract)
-    config = PolicyConfig(("arm",), (), 1, horizon, Encoding.RELATIVE, 0.1, 16, 1, 0.0, FlowConfig(flow_steps=2))
-    encoder, features, _, _ = input_layout(read, config)
-    size = features({"arm": np.zeros((1, 2))}).size
-    scale = np.full((horizon, encoder.width), 0.1)
-    policy = ChunkPolicy(
-        read, config, Normaliser(np.zeros(size), np.ones(size)), Normaliser(np.zeros_like(scale), scale)
-    )
-    save_policy(policy, folder, {})
-    return str(folder)
 
 
 class Robot(Node):

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from std_srvs.srv import Trigger
+from two_joints import write_yaml
 
 from bc_core.errors import BcError
 from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControlMode, SkillStatus
 
-from .graph import Graph, Planner, write_yaml
+from .graph import Graph, Planner
 
 Alone = Callable[..., Graph]
 

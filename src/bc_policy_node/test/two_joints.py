@@ -1,0 +1,54 @@
+"""A robot of two joints: its contract, and a policy for it that nobody has trained."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from bc_core.checkpoint import save_policy
+from bc_core.contract import Contract
+from bc_core.encoding import Encoding
+from bc_core.normalisation import Normaliser
+from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
+from bc_core.policies.config import PolicyConfig
+from bc_core.policies.heads.config import FlowConfig
+
+JOINTS = ["j1", "j2"]
+ARM: dict[str, Any] = {
+    "topic": "joint_states",
+    "type": "sensor_msgs/msg/JointState",
+    "fields": ["position"],
+    "names": JOINTS,
+    "rate": 100,
+    "rule": "asof",
+    "latency": 0.0,
+    "max_age": 0.1,
+}
+CONTRACT: dict[str, Any] = {
+    "contract": "two_joints",
+    "version": 1,
+    "dt": 0.05,
+    "robot": {"description": "two_joints", "base_frame": "base"},
+    "observations": {"arm": ARM},
+    "actions": {"arm": {"space": "joint_position", "names": JOINTS}},
+}
+
+
+def write_yaml(path: Path, document: object) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def write_checkpoint(folder: Path, contract: Path, horizon: int) -> Path:
+    read = Contract.load(contract)
+    config = PolicyConfig(("arm",), (), 1, horizon, Encoding.RELATIVE, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
+    encoder, features, _, _ = input_layout(read, config)
+    size = features({"arm": np.zeros((1, 2))}).size
+    scale = np.full((horizon, encoder.width), 0.1)
+    policy = ChunkPolicy(
+        read, config, Normaliser(np.zeros(size), np.ones(size)), Normaliser(np.zeros_like(scale), scale)
+    )
+    save_policy(policy, folder, {})
+    return folder
