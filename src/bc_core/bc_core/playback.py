@@ -18,7 +18,7 @@ BEGIN_NS = 200_000_000  # from the grant to the first row
 LEAD_NS = 500_000_000  # a chunk is sent so long before its first row is due
 _SECONDS = 1.0  # of a chunk
 _ROWS = 8, 256  # least and greatest number of them, whatever the grid's period is
-_OVERTAKEN = (5, 6, 10)  # bc_msgs/ChunkAck: FOREIGN_EPOCH, WRONG_SOURCE, SUPERSEDED
+OVERTAKEN = (5, 6, 10)  # bc_msgs/ChunkAck: FOREIGN_EPOCH, WRONG_SOURCE, SUPERSEDED
 _PATIENCE_NS = 2 * NANOSECONDS  # after the last row, for the controller's HOLD
 
 
@@ -119,7 +119,7 @@ class Playback:
         A refused chunk leaves a gap: the motion is over. One that a change of mode has overtaken does not count: the
         change itself is told by `on_mode`, sooner or later.
         """
-        if producer_id == self._producer_id and reason and reason not in _OVERTAKEN and self.chunks:
+        if producer_id == self._producer_id and reason and reason not in OVERTAKEN and self.chunks:
             self._finish(Result.REFUSED, detail)
 
     def _finish(self, result: Result, reason: str) -> None:

@@ -1,10 +1,17 @@
 """Messages and core data say the same thing in both directions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from bc_core.chunks import ActionChunk, ActionGroup, Space
+from bc_core.mask import Mask
+from bc_core.modes import Mode
+from bc_core.playback import OVERTAKEN
 from bc_msgs.msg import ActionChunk as ActionChunkMsg
+from bc_msgs.msg import ActionGroup as ActionGroupMsg
+from bc_msgs.msg import ChunkAck, ChunkRequest, ControlMode
 from bc_nodes.convert import chunk_from_msg, chunk_to_msg, to_ns, to_stamp
 
 GROUPS = (
@@ -21,6 +28,21 @@ def test_chunk_survives_the_round_trip() -> None:
     np.testing.assert_array_equal(back.actions, actions)
     for name in chunk.__dataclass_fields__.keys() - {"actions"}:
         assert getattr(back, name) == getattr(chunk, name), name
+
+
+@pytest.mark.parametrize(
+    ("mirror", "message"),
+    [(Mode, ControlMode), (Space, ActionGroupMsg), (Mask, ChunkRequest)],
+    ids=lambda x: x.__name__,
+)
+def test_the_core_counts_as_the_messages_do(mirror: Any, message: Any) -> None:
+    assert {member.name: member.value for member in mirror} == {
+        name: getattr(message, name) for name in mirror.__members__
+    }
+
+
+def test_refusals_that_a_change_of_mode_explains_are_those_of_the_messages() -> None:
+    assert OVERTAKEN == (ChunkAck.FOREIGN_EPOCH, ChunkAck.WRONG_SOURCE, ChunkAck.SUPERSEDED)
 
 
 @pytest.mark.parametrize("time_ns", [0, 1, 999_999_999, 1_000_000_000, 1_763_000_000_123_456_789])

@@ -13,18 +13,12 @@ import numpy as np
 
 from bc_core.chunks import ActionChunk, ActionGroup, Array
 from bc_core.grid import NANOSECONDS, Grid
+from bc_core.modes import Mode
 from bc_core.playback import Playback, Result
 from bc_msgs.msg import ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_planner.goal import Motion, MotionError, Reason
 
-MODES = {
-    ControlMode.HOLD: "HOLD",
-    ControlMode.POLICY: "POLICY",
-    ControlMode.PLANNER: "PLANNER",
-    ControlMode.HUMAN: "HUMAN",
-    ControlMode.STOPPED: "STOPPED",
-}
 _MOVED = 1e-3  # [rad, m]: since the plan was made; more makes it void
 STALE_NS = NANOSECONDS  # a state that is older says nothing
 _ANSWER_NS = 5 * NANOSECONDS  # for the controller's answer to a request, and for standing still
@@ -206,7 +200,7 @@ class Job:
             return
         self._end(
             Reason.NOT_GRANTED,
-            f"the controller is in {MODES.get(seen.mode, seen.mode)}, and motions begin in HOLD only: "
+            f"the controller is in {Mode(seen.mode).name}, and motions begin in HOLD only: "
             + ("reset it first" if stopped else "let go, or ask for HOLD"),
         )
 

@@ -14,10 +14,11 @@ from moveit_msgs.msg import Constraints
 
 from bc_core.chunks import Array
 from bc_core.grid import NANOSECONDS
+from bc_core.modes import Mode
 from bc_msgs.msg import ControlMode
 from bc_planner.arm import Arm
 from bc_planner.goal import Back, Motion, MotionError, MotionGoal, Reason, ToJoints, ToNamed, ToPose
-from bc_planner.job import MODES, STALE_NS, Outcome, Phase, Seen
+from bc_planner.job import STALE_NS, Outcome, Phase, Seen
 from bc_planner.moveit_goals import failure, joint_goal, move_group_goal, pose_goal
 from bc_planner.targets import Targets
 
@@ -98,7 +99,7 @@ class MoveItJob:
             self.phase = Phase.PLANNING
             self._next()
         elif now_ns - self._begun_ns > self._patience * NANOSECONDS:
-            mode = "silent" if seen is None else f"in {MODES.get(seen.mode, seen.mode)}"
+            mode = "silent" if seen is None else f"in {Mode(seen.mode).name}"
             self._end(Reason.NOT_GRANTED, f"the controller is {mode}, and motions begin in HOLD only")
 
     def cancel(self) -> None:

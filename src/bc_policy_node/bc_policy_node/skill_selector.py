@@ -9,10 +9,11 @@ from std_srvs.srv import Trigger
 
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.modes import Mode
 from bc_core.skills.asking import ModelSelector
 from bc_core.skills.director import Director, Selector
 from bc_core.skills.endpoint import Endpoint
-from bc_core.skills.executive import Executive, Mode, Outcome, Phase
+from bc_core.skills.executive import Executive, Outcome, Phase
 from bc_core.skills.library import Library
 from bc_core.skills.machine import Machine, MachineSelector
 from bc_core.skills.world import World

@@ -3,7 +3,8 @@
 from typing import NamedTuple, Protocol
 
 from bc_core.errors import BcError
-from bc_core.skills.executive import DRIVEN, Ended, Executive, Mode, Outcome, Phase
+from bc_core.modes import Mode
+from bc_core.skills.executive import DRIVEN, Ended, Executive, Outcome, Phase
 
 
 class Choice(NamedTuple):

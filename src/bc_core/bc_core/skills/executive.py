@@ -5,11 +5,12 @@
 State in, calls out; the clock is an argument. Whatever does not answer, or cannot be seen, ends the skill in HOLD.
 """
 
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, Grid
+from bc_core.modes import Mode
 from bc_core.skills.clause import Watch
 from bc_core.skills.library import Library, Skill
 from bc_core.skills.motion import Motion
@@ -23,16 +24,6 @@ REPEAT = 0.5
 """A robot that does not hold is asked again after this time [s]."""
 MARGIN = 1.0
 """The policy's own time limit lies so far behind the skill's [s]: it matters where nobody is left to end the skill."""
-
-
-class Mode(IntEnum):
-    """bc_msgs/msg/ControlMode."""
-
-    HOLD = 0
-    POLICY = 1
-    PLANNER = 2
-    HUMAN = 3
-    STOPPED = 4
 
 
 DRIVEN = (Mode.POLICY, Mode.PLANNER)

@@ -7,8 +7,9 @@ import numpy as np
 import yaml
 
 from bc_core.contract import Contract
+from bc_core.modes import Mode
 from bc_core.skills.director import Director, Selector
-from bc_core.skills.executive import Executive, Mode, Outcome
+from bc_core.skills.executive import Executive, Outcome
 from bc_core.skills.library import Library
 from bc_core.skills.motion import Motion
 from bc_core.skills.world import World

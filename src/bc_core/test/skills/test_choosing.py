@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from bc_core.errors import BcError
+from bc_core.modes import Mode
 from bc_core.skills.asking import ModelSelector
-from bc_core.skills.executive import Ended, Mode, Outcome, Phase
+from bc_core.skills.executive import Ended, Outcome, Phase
 from bc_core.skills.library import Library
 from bc_core.skills.machine import Machine, MachineSelector
 from bc_core.skills.vision import answer, question

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bc_core.errors import BcError
-from bc_core.skills.executive import MARGIN, Mode, Outcome, Phase
+from bc_core.modes import Mode
+from bc_core.skills.executive import MARGIN, Outcome, Phase
 
 from .cell import HOME, PICK, PLACE, Cell, write_library
 
