@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Joy
 
 from bc_bringup import resources
@@ -121,7 +122,6 @@ def test_of_two_devices_with_one_stick_one_keeps_the_lease(driven: Operator, tmp
     """A second teleop_node hears the same stick: whichever comes first has the robot, the other is refused."""
     graph = driven
     with beside(graph, "other", tmp_path, "joy"):
-        graph.spin_for(1.0)
         graph.press(DEAD_MAN, **UP)
         graph.until(lambda: graph.mode == HUMAN and bool(refusals(graph)))
         graph.spin_for(0.5)
@@ -138,9 +138,7 @@ def test_a_second_device_is_told_of_the_lease_and_killing_its_node_changes_nothi
     with beside(graph, "second", tmp_path, "joy_second") as (other, hold):
         graph.press(DEAD_MAN, **UP)
         graph.until_mode(HUMAN)
-        while not any("lease" in why for why in refusals(graph).values()):
-            hold(0)
-            hold(1)
+        graph.until(lambda: any("lease" in why for why in refusals(graph).values()), lambda: click(hold))
         other.send_signal(signal.SIGKILL)
         graph.spin_for(0.5)
         assert graph.mode == HUMAN
@@ -153,10 +151,7 @@ def test_a_second_device_is_told_of_the_lease_and_killing_its_node_changes_nothi
 def test_a_killed_teleop_node_leaves_hold_when_its_lease_is_over(driven: Operator, tmp_path: Path) -> None:
     graph = driven
     with beside(graph, "doomed", tmp_path, "joy_doomed") as (other, hold):
-        for _ in range(20):
-            hold(0)
-        while graph.mode != HUMAN:
-            hold(1)
+        graph.until(lambda: graph.mode == HUMAN, lambda: hold(1))
         other.send_signal(signal.SIGKILL)
         graph.until_mode(HOLD)
         assert graph.modes[-1].reason == "lease over"
@@ -175,7 +170,16 @@ def refusals(graph: Operator) -> dict[int, str]:
 def beside(
     graph: Operator, name: str, folder: Path, topic: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[int], None]]]:
-    """A second teleop_node that hears `topic`, and what sends one message of a stick there: dead-man held, or not."""
+    """A second teleop_node that hears `topic`, and what sends one message of a stick there: dead-man held, or not.
+
+    It begins when that node says what its stick drives: it sees the controller, and a dead-man that is let go.
+    """
+    said: dict[str, str] = {}
+
+    def on_diagnostics(msg: DiagnosticArray) -> None:
+        said.update({status.name: status.message for status in msg.status})
+
+    diagnostics = graph.node.create_subscription(DiagnosticArray, "/diagnostics", on_diagnostics, qos.EVENT)
     process = start_teleop(name, folder / f"{name}.log", "-r", f"joy:={topic}")
     stick = graph.node.create_publisher(Joy, topic, qos.stream_out(50))
 
@@ -185,12 +189,18 @@ def beside(
 
     try:
         graph.until(lambda: graph.is_active(name))
-        graph.until(lambda: stick.get_subscription_count() == (2 if topic == "joy" else 1))
+        graph.until(lambda: "mode 'tool'" in said.get(f"/{name}", ""), lambda: hold(0))
         yield process, hold
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
         graph.node.destroy_publisher(stick)
+        graph.node.destroy_subscription(diagnostics)
+
+
+def click(hold: Callable[[int], None]) -> None:
+    hold(0)
+    hold(1)
 
 
 def start_teleop(name: str, log: Path, *remaps: str) -> subprocess.Popen[bytes]:

@@ -168,11 +168,16 @@ class Operator:
     def until_mode(self, mode: int) -> None:
         self.until(lambda: self.mode == mode)
 
-    def until(self, condition: Callable[[], bool]) -> None:
+    def until(self, condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Spin until it holds, and do `meanwhile` again and again.
+
+        AssertionError: it did not come, or the graph has ended.
+        """
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert self.process.poll() is None, f"the graph has ended:\n{self._log.read_text()[-2000:]}"
             assert time.monotonic() < deadline, f"what was waited for did not come; mode is {self.mode}"
+            meanwhile()
             self._executor.spin_once(timeout_sec=0.02)
 
     def spin_for(self, seconds: float) -> None:
