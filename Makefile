@@ -19,7 +19,7 @@ help:
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
 	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json)"
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
-	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything"
+	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything, COMPILE=1: compiled too"
 	@echo "make bench-lerobot   imported policies beside LeRobot's own, in LEROBOT_PYTHON=PATH (out/bench/lerobot.json); QUICK=1"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
@@ -65,7 +65,7 @@ bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)
 
 bench-policies: setup
-	@$(ENV); exec python -m benchmarks.policies --latency --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
+	@$(ENV); exec python -m benchmarks.policies --latency $(if $(COMPILE),--compile) --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
 
 fuzz: setup
 	@$(ENV); export BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000); python -m pytest -q src/bc_core/test/bags/test_repair.py; \

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.policies import cells, report, verdict
-from benchmarks.policies.execution import latencies, run_cells
+from benchmarks.policies.execution import compiled, latencies, run_cells
 from benchmarks.policies.learning import Budget
 from benchmarks.policies.plan import planned
 from benchmarks.provenance import provenance
@@ -40,7 +40,8 @@ def main() -> int:
     rows = [row for cell in wanted if (row := results.get(cell)) is not None]
     timing = folder / "policies" / f"latency_{arguments.level}.json"
     if arguments.latency:
-        timing.write_text(json.dumps({**provenance("--latency"), "seconds": latencies(budget)}), encoding="utf-8")
+        measured = {"seconds": latencies(budget), "compiled": compiled(budget) if arguments.compile else {}}
+        timing.write_text(json.dumps({**provenance("--latency"), **measured}), encoding="utf-8")
     document = {
         **provenance(f"make bench-policies{'' if arguments.level == 'gate' else f' {arguments.level.upper()}=1'}"),
         "level": arguments.level,
@@ -66,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--latency", action="store_true", help="measure inference too")
+    parser.add_argument("--compile", action="store_true", help="and that of compiled heads (with --latency)")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default="out/bench")
     parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
