@@ -44,6 +44,15 @@ def fade_end(horizon: int, frozen: int, execution_horizon: int) -> int:
     return max(min(horizon - execution_horizon, frozen + execution_horizon), frozen)
 
 
+def leaves_room(horizon: int, frozen: int, execution_horizon: int) -> bool:
+    """Is there a row after the frozen ones in which the offset fades?
+
+    If so, guidance leaves the last flow step free: what it adds there is never denoised, and the splice takes what
+    remains. If not (d = H - s), every step is guided: what remains is a step at row d, and only guidance makes it less.
+    """
+    return fade_end(horizon, frozen, execution_horizon) > frozen
+
+
 def _aligned(quaternions: Array) -> Array:
     """Successive quaternions in one hemisphere, (N, 4)."""
     signs = np.where(np.einsum("ij,ij->i", quaternions[1:], quaternions[:-1]) < 0.0, -1.0, 1.0)

@@ -25,6 +25,7 @@ from bc_core.policies.lerobot.features import PlainActions, PlainFeatures
 from bc_core.policies.lerobot.network import lerobot_network
 from bc_core.policies.network import Network, PolicyNetwork
 from bc_core.policies.trunks import Size
+from bc_core.splice import leaves_room
 from bc_core.strategies import bidirectional
 
 COHERENT_SAMPLES, COHERENT_DECAY = 16, 0.9
@@ -67,7 +68,8 @@ class ChunkPolicy(Policy):
         newest = {stream: value[-1] for stream, value in frame.values.items()}
         continuation = None
         if mask == Mask.COHERENT or weights.any():
-            continuation = Continuation(mask, self._target(prefix, newest), weights, frozen, beta)
+            target, room = self._target(prefix, newest), leaves_room(self.horizon, frozen, execution_horizon)
+            continuation = Continuation(mask, target, weights, frozen, beta, guide_last_step=not room)
         with torch.inference_mode(False), torch.no_grad():
             condition = self.network.encode(*self._inputs(frame.values))
             sampled = self._sample(condition, _generator(seed), continuation, len(prefix))
