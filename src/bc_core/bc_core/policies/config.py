@@ -1,6 +1,6 @@
 """Settings of a policy and of its training, as in config/policies/."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ class PolicyConfig:
     def masks(self) -> frozenset[Mask]:
         """What such a policy can do with a prefix."""
         return masks_of(self.head.abilities)
+
+    @property
+    def given(self) -> "PolicyConfig":
+        """As configured: without what was found in the folders of pre-trained backbones."""
+        return replace(self, vision=self.vision.given)
 
     @classmethod
     def from_section(cls, section: Section) -> "PolicyConfig":

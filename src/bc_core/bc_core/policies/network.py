@@ -1,7 +1,7 @@
 """The network of a policy: an encoder that runs once per observation, and an action head."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ class Network(nn.Module, ABC):
     """What every policy has."""
 
     head: Head
+
+    def initialise(self) -> None:
+        """Fetch what a new policy begins with, beside random weights. Default: nothing. BcError: it is not there."""
+        return
 
     def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """uint8 images stream -> (B, n_obs_steps, H, W, C) to what `encode` takes of them; the same before and after
@@ -51,12 +55,18 @@ class PolicyNetwork(Network):
         self.observation = nn.Linear(inputs, size.width)
         self.head = build_head(size, head)
 
-    def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        prepared = {}
+    def encoders(self) -> Iterator[tuple[str, ImageEncoder]]:
+        """Of every camera, by stream."""
         for stream, encoder in self.cameras.items():
             assert isinstance(encoder, ImageEncoder)
-            prepared[stream] = encoder.prepare(images[stream])
-        return prepared
+            yield stream, encoder
+
+    def initialise(self) -> None:
+        for _, encoder in self.encoders():
+            encoder.initialise()
+
+    def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {stream: encoder.prepare(images[stream]) for stream, encoder in self.encoders()}
 
     def encode(self, features: Tensor, images: Mapping[str, Tensor]) -> Tensor:
         parts = [features, *(encoder(images[stream]) for stream, encoder in self.cameras.items())]

@@ -17,7 +17,15 @@ from bc_core.policies.network import Network
 from bc_core.training.curves import Board, Curves
 from bc_core.training.data import TrainingSet
 from bc_core.training.hardware import Hardware, on_device
-from bc_core.training.state import Identity, TrainingState, optimiser_tensors, restore_optimiser, save_state
+from bc_core.training.state import (
+    Identity,
+    TrainingState,
+    optimiser_tensors,
+    restore,
+    restore_optimiser,
+    save_state,
+    varying,
+)
 
 Progress = Callable[[int, float], None]
 LARGEST_GRADIENT = 1.0
@@ -103,11 +111,10 @@ class _Optimisation:
 
     def __init__(self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
         self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.loss, self.stepper = fabric.setup(BatchLoss(network), self.optimiser)
-        self.average = AveragedModel(network, multi_avg_fn=_averaging(config.ema))
+        self.average = _average_of(network, config.ema)
         self.best: dict[str, Tensor] = {}
         self.curves = Curves()
         self.indices = torch.Generator()  # of frames, the same in every process
@@ -133,7 +140,7 @@ class _Optimisation:
         finally:
             if self.board is not None:
                 self.board.close()
-        self.network.load_state_dict(self.best or self.averaged.state_dict())
+        restore(self.network, self.best or varying(self.averaged))
         self.network.eval()
         return self.curves
 
@@ -189,7 +196,7 @@ class _Optimisation:
                 score = judge.score(deepcopy(self.averaged).cpu().eval(), done)
         score = float(self.fabric.broadcast(score))
         if score >= max((before for _, before in self.curves.scores), default=-math.inf):
-            self.best = {name: value.clone() for name, value in self.averaged.state_dict().items()}
+            self.best = {name: value.clone() for name, value in varying(self.averaged).items()}
         self.curves.scores.append((done, score))
         self._show("score/rollouts", score, done)
 
@@ -199,16 +206,16 @@ class _Optimisation:
 
     def _state(self, done: int) -> TrainingState:
         tensors = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
+            "network": varying(self.network),
+            "average": varying(self.average),
             "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
         }
         return TrainingState(done, tensors, self.curves)
 
     def _restore(self, state: TrainingState) -> None:
-        self.network.load_state_dict(state.tensors["network"])
-        self.average.load_state_dict(state.tensors["average"])
+        restore(self.network, state.tensors["network"])
+        restore(self.average, state.tensors["average"])
         restore_optimiser(self.optimiser, state.tensors["optimiser"])
         self.best = state.tensors.get("best", {})
         self.curves = state.curves
@@ -227,6 +234,15 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
 
 
+def _average_of(network: Network, decay: float) -> AveragedModel:
+    """What training leaves as it is is shared with the network, not copied."""
+    average = AveragedModel(network, multi_avg_fn=_averaging(decay))
+    for old, new in zip(average.module.parameters(), network.parameters(), strict=True):
+        if not new.requires_grad:
+            old.data = new.data
+    return average
+
+
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], int | Tensor], None]:
     """Exponential moving average that starts fast: the random initial weights must not linger in a short training."""
 
@@ -234,7 +250,8 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
     def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: int | Tensor) -> None:
         weight = 1.0 - min(decay, (1.0 + float(count)) / (10.0 + float(count)))
         for old, new in zip(averaged, current, strict=True):
-            old.lerp_(new, weight)
+            if old.data_ptr() != new.data_ptr():
+                old.lerp_(new, weight)
 
     return average
 

@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bc_core.errors import BcError
 from bc_core.policies.config import TrainConfig
+from bc_core.policies.vision.base import frozen_names
 from bc_core.training.curves import Curves
 from bc_core.training.data import TrainingSet
 
@@ -107,6 +108,17 @@ def load_state(folder: Path, identity: Identity) -> TrainingState:
         raise BcError(f"unfinished training '{file}' cannot be read ({error!r}): train without --resume") from error
     identity.check_same(before, file)
     return state
+
+
+def varying(module: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers without those that are Frozen: a run begins with them as with its data."""
+    frozen = frozen_names(module)
+    return {name: value for name, value in module.state_dict().items() if not name.startswith(frozen)}
+
+
+def restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """What `varying` returned."""
+    module.load_state_dict({**module.state_dict(), **tensors})
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

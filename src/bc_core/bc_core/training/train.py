@@ -202,13 +202,13 @@ def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> C
     """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
     policy = load_policy(checkpoint, trainable=True)
     policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
-    before, now = policy.config.to_document(), settings.policy.to_document()
-    differing = [key for key in now if before.get(key) != now[key]]
+    before, now = policy.config.given.to_document(), settings.policy.to_document()
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if differing:
         key = differing[0]
         raise BcError(
-            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
-            "scratch, or use the configuration it was trained with"
+            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now.get(key)}: "
+            "train from scratch, or use the configuration it was trained with"
         )
     return policy
 
