@@ -1,6 +1,6 @@
 """The network of a policy: an encoder that runs once per observation, and an action head."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from bc_core.policies.heads.base import Head
 from bc_core.policies.heads.build import build_head
 from bc_core.policies.heads.config import HeadConfig
+from bc_core.policies.learner import Batch, Learner
 from bc_core.policies.trunks import Size
 from bc_core.policies.vision.base import ImageEncoder, View
 from bc_core.policies.vision.build import build_encoder
 from bc_core.policies.vision.config import VisionConfig
 
 
-class Network(nn.Module, ABC):
+class Network(Learner):
     """What every policy has."""
 
     head: Head
@@ -32,6 +33,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def encode(self, features: Tensor, images: Mapping[str, Tensor]) -> Tensor:
         """Embedding (B, C) of normalised features (B, F) and prepared images, stream -> (B, ...)."""
+
+    def loss(self, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+        """The head's; its noise samples share the encoding of their frame."""
+        condition = self.encode(batch.features, batch.images).float().repeat(draws, 1)
+        return self.head.loss(condition, batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1), generator)
 
 
 class PolicyNetwork(Network):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
+from bc_core.policies.learner import Batch, Learner
 from bc_core.policies.network import Network
 from bc_core.training.curves import Board, Curves
 from bc_core.training.data import TrainingSet
@@ -56,14 +57,6 @@ class Run:
     progress: Progress = lambda step, loss: None
 
 
-class Batch:
-    """Frames of one step, as TrainingSet's columns. No dataclass, for Fabric would look into it and round what is to be
-    predicted to the precision of the forward pass."""
-
-    def __init__(self, features: Tensor, images: dict[str, Tensor], actions: Tensor, valid: Tensor) -> None:
-        self.features, self.images, self.actions, self.valid = features, images, actions, valid
-
-
 def take(data: TrainingSet, index: Tensor, device: torch.device) -> Batch:
     images = {camera: images[index].to(device) for camera, images in data.images.items()}
     return Batch(data.features[index].to(device), images, data.actions[index].to(device), data.valid[index].to(device))
@@ -77,20 +70,18 @@ def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 class BatchLoss(nn.Module):
-    """The head's loss of a batch; with `draws` noise samples per frame, which share its encoding."""
+    """The loss of a batch as the forward pass that Fabric wraps."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Learner) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
-        condition = self.network.encode(batch.features, batch.images).float().repeat(draws, 1)
-        actions, valid = batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1)
-        return self.network.head.loss(condition, actions, valid, generator)
+        return self.network.loss(batch, draws, generator)
 
 
 def optimise(
-    network: Network,
+    network: Learner,
     data: TrainingSet,
     config: OptimiserConfig,
     fabric: Fabric | None = None,
@@ -109,7 +100,7 @@ def optimise(
 class _Optimisation:
     """One run: what changes from step to step."""
 
-    def __init__(self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
+    def __init__(self, network: Learner, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
         self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
         learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -125,10 +116,10 @@ class _Optimisation:
         self.board = Board(run.folder, len(self.curves.losses)) if board and run.folder else None
 
     @property
-    def averaged(self) -> Network:
+    def averaged(self) -> Learner:
         """The network with the averaged weights: what is validated, judged and kept."""
         network = self.average.module
-        assert isinstance(network, Network)
+        assert isinstance(network, Learner)
         return network
 
     def steps(self) -> Curves:
@@ -193,7 +184,9 @@ class _Optimisation:
         score = 0.0
         if self.fabric.is_global_zero:
             with torch.device("cpu"):
-                score = judge.score(deepcopy(self.averaged).cpu().eval(), done)
+                network = deepcopy(self.averaged).cpu().eval()
+                assert isinstance(network, Network)
+                score = judge.score(network, done)
         score = float(self.fabric.broadcast(score))
         if score >= max((before for _, before in self.curves.scores), default=-math.inf):
             self.best = {name: value.clone() for name, value in varying(self.averaged).items()}
@@ -234,7 +227,7 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
 
 
-def _average_of(network: Network, decay: float) -> AveragedModel:
+def _average_of(network: Learner, decay: float) -> AveragedModel:
     """What training leaves as it is is shared with the network, not copied."""
     average = AveragedModel(network, multi_avg_fn=_averaging(decay))
     for old, new in zip(average.module.parameters(), network.parameters(), strict=True):
@@ -257,7 +250,7 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
 
 
 @torch.no_grad()
-def evaluate(network: Network, data: TrainingSet, batch: int, seed: int) -> float:
+def evaluate(network: Learner, data: TrainingSet, batch: int, seed: int) -> float:
     """Loss over a whole set, with noise fixed by the seed; the network is back in its mode afterwards."""
     device = next(network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)

@@ -44,11 +44,12 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainConfig, data: TrainingSet) -> "Identity":
-        settings = {
-            "policy": config.policy.to_document(),
-            "data": asdict(config.data),
-            "training": vars(config.training),
-        }
+        policy = config.policy.to_document()
+        return cls.of_settings({"policy": policy, "data": asdict(config.data), "training": vars(config.training)}, data)
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any], data: TrainingSet) -> "Identity":
+        """settings: sections, by name, of names and values."""
         digest = hashlib.sha256()
         for tensor in (data.features, data.actions, data.valid, data.weight, *data.images.values()):
             digest.update(tensor.contiguous().numpy().tobytes())
