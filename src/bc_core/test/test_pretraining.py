@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
             "decoder_heads": 2},
     "vae": {"size": 32, "channels": [8, 16], "latent": 2},
 }  # fmt: skip
+STEPS = {"mae": 100, "vae": 25}
 HUMAN = 3
 _ROWS, _COLUMNS = np.mgrid[0:96, 0:96]
 BACKGROUND = np.stack([127 + 100 * np.sin(_ROWS / 9), 127 + 100 * np.sin(_COLUMNS / 7), _ROWS + _COLUMNS], -1).astype(
@@ -68,7 +69,15 @@ def settings(tmp_path: Path, kind: str, **training: Any) -> PretrainConfig:
     document = yaml.safe_load((CONFIGS / "vision" / f"{kind}.yaml").read_text())
     document["model"].update(SMALL[kind])
     document["training"].update(
-        {"steps": 40, "batch": 8, "warmup": 5, "learning_rate": 0.003, "ema": 0.9, "threads": 1, "validation": 0.34}
+        {
+            "steps": STEPS[kind],
+            "batch": 8,
+            "warmup": 5,
+            "learning_rate": 0.003,
+            "ema": 0.9,
+            "threads": 1,
+            "validation": 0.34,
+        }
     )
     file = tmp_path / f"{kind}.yaml"
     file.write_text(yaml.safe_dump(document))
