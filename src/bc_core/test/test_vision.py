@@ -81,7 +81,7 @@ def test_a_vision_transformer_that_does_not_tile_the_image_is_refused() -> None:
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(BcError, match="type vit_small needs package 'transformers'.*pip install"):
+    with pytest.raises(BcError, match=r"type vit_small needs package 'transformers'.*pip install"):
         build_encoder(VIEW, VitConfig(patch=16))
     build_encoder(VIEW, ResNetConfig())
 
