@@ -142,6 +142,23 @@ def test_a_policy_learns_with_a_frozen_encoder_and_stands_alone(
     assert policy.infer(Frame(0, values, {}), seed=0).shape == (6, 8)
 
 
+@pytest.mark.parametrize("name", ["camera", "camera_resnet18", "camera_vit"])
+def test_shipped_policies_with_cameras_train(
+    name: str, contract: Contract, episodes: list[Path], tmp_path: Path
+) -> None:
+    document = yaml.safe_load((CONFIGS / "policies" / f"{name}.yaml").read_text())
+    document["policy"].update(observations=["arm", "camera"], horizon=6, width=16, blocks=1, n_obs_steps=1)
+    document["training"].update(steps=2, batch=2, noise_draws=1, warmup=1, threads=1, validation=0.0)
+    if name == "camera_vit":
+        document["policy"]["vision"]["default"].update(width=16, depth=1, heads=2)
+    train(episodes, contract, document, tmp_path / "policy", page=False)
+    policy = load_policy(tmp_path / "policy")
+    images = [np.full((1, 96, 96, 3), value, np.uint8) for value in (0, 200)]
+    frames = [Frame(0, {"arm": np.zeros((1, 7)), "gripper": np.full((1, 1), 0.04), "camera": i}, {}) for i in images]
+    dark, light = (policy.infer(frame, seed=0) for frame in frames)
+    assert dark.shape == (6, 8) and not np.array_equal(dark, light)
+
+
 def test_what_cannot_be_learnt_from_is_refused(
     contract: Contract, new_recording: Callable[[int], Any], tmp_path: Path
 ) -> None:
