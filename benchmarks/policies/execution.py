@@ -64,7 +64,7 @@ def _one_thread() -> Iterator[None]:
 def _network(budget: Budget, name: str) -> PolicyNetwork:
     task = TASKS[LATENCY_TASK]
     size = Size(CHUNKS[LATENCY_TASK][0], task.action_width, budget.width, budget.blocks, 0.0)
-    return PolicyNetwork(task.observation_width, {}, size, ARMS[name].config).eval().requires_grad_(False)
+    return PolicyNetwork(task.observation_width, (), size, ARMS[name].config).eval().requires_grad_(False)
 
 
 def _median(network: PolicyNetwork) -> float:

@@ -1,6 +1,6 @@
 """Settings of a policy and of its training, as in config/policies/."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bc_core.mask import Mask
 from bc_core.policies.abilities import masks_of
 from bc_core.policies.heads.config import HEADS, HeadConfig
 from bc_core.policies.lerobot.config import LEROBOT_HEADS
+from bc_core.policies.vision.config import VisionConfig
 from bc_core.schema import Section, read_settings
 
 TYPES: dict[str, type[HeadConfig]] = {**HEADS, **LEROBOT_HEADS}
@@ -28,7 +29,8 @@ class PolicyConfig:
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
     see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
-    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head.
+    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head. vision: image
+    encoders of the cameras.
     """
 
     observations: tuple[str, ...]
@@ -41,11 +43,17 @@ class PolicyConfig:
     blocks: int
     dropout: float
     head: HeadConfig
+    vision: VisionConfig = field(default_factory=VisionConfig)
 
     @property
     def masks(self) -> frozenset[Mask]:
         """What such a policy can do with a prefix."""
         return masks_of(self.head.abilities)
+
+    @property
+    def given(self) -> "PolicyConfig":
+        """As configured: without what was found in the folders of pre-trained backbones."""
+        return replace(self, vision=self.vision.given)
 
     @classmethod
     def from_section(cls, section: Section) -> "PolicyConfig":
@@ -61,6 +69,7 @@ class PolicyConfig:
             blocks=section.integer("blocks", minimum=1, maximum=64),
             dropout=section.number("dropout", minimum=0.0, maximum=0.9),
             head=read_settings(head, section),
+            vision=VisionConfig.from_section(section.section("vision", {})),
         )
         section.finish()
         return config
@@ -68,6 +77,8 @@ class PolicyConfig:
     def to_document(self) -> dict[str, Any]:
         document = asdict(self)
         head = document.pop("head")
+        del document["vision"]
+        vision = {"vision": self.vision.to_document()} if self.vision.encoders else {}
         return {
             "type": self.head.type,
             **document,
@@ -75,6 +86,7 @@ class PolicyConfig:
             "relations": [{"of": of, "to": to} for of, to in self.relations],
             "encoding": str(self.encoding),
             **head,
+            **vision,
         }
 
 
@@ -143,12 +155,12 @@ class OptimiserConfig:
         config = cls(
             steps=section.integer("steps", minimum=1),
             batch=section.integer("batch", minimum=1),
-            noise_draws=section.integer("noise_draws", minimum=1),
+            noise_draws=section.integer("noise_draws", 1, minimum=1),
             learning_rate=section.number("learning_rate", minimum=1e-8, maximum=1.0),
             weight_decay=section.number("weight_decay", minimum=0.0, maximum=1.0),
             warmup=section.integer("warmup"),
             ema=section.number("ema", minimum=0.0, maximum=0.999999),
-            observation_noise=section.number("observation_noise", minimum=0.0, maximum=1.0),
+            observation_noise=section.number("observation_noise", 0.0, minimum=0.0, maximum=1.0),
             validation=section.number("validation", minimum=0.0, maximum=0.9),
             seed=section.integer("seed", maximum=2**63 - 1),
             threads=section.integer("threads", minimum=1, maximum=1024),
