@@ -1,0 +1,28 @@
+"""All that decides what a job of the benchmark gives: the code by which its results are named."""
+
+from functools import cache
+from pathlib import Path
+
+import bc_bringup
+import bc_core
+import bc_sim
+from benchmarks.rtc.cells import Job
+
+
+def made_by(job: Job) -> bytes:
+    return _sources(job.arm == "explicit")
+
+
+@cache
+def _sources(blind: bool) -> bytes:
+    """blind: the policy sees no picture."""
+    here = Path(__file__).parent
+    core, sim, bringup = (Path(package.__path__[0]) for package in (bc_core, bc_sim, bc_bringup))
+    files = [here / f"{name}.py" for name in ("arms", "driving", "learning", "plan")]
+    files += [core / "policies" / f"{name}.py" for name in ("chunk_policy", "features", "trunks")]
+    files += [core / "policies" / "heads" / "flow.py", core / "training" / "optimise.py"]
+    files += [sim / "scene.py", sim / "task.py"]
+    files += [bringup / "virtual" / f"{name}.py" for name in ("demonstrations", "student", "trials")]
+    if not blind:
+        files += [sim / "appearance.py", sim / "camera.py", *sorted((core / "policies").glob("vision*/**/*.py"))]
+    return b"".join(path.read_bytes() for path in files)
