@@ -17,7 +17,7 @@ from benchmarks.encoders import report, verdict
 from benchmarks.encoders.arms import ARMS
 from benchmarks.encoders.code import made_by
 from benchmarks.encoders.driving import drive
-from benchmarks.encoders.learning import collect, learn
+from benchmarks.encoders.learning import collect, demonstrated, learn
 from benchmarks.encoders.plan import BUDGETS, JUDGED, LOOKS, Budget, Learner, learners, trials
 from benchmarks.pool import run_all
 from benchmarks.provenance import provenance
@@ -46,6 +46,8 @@ def main() -> int:
         "load": os.getloadavg()[0],
         "level": arguments.level,
         "budget": asdict(budget),
+        "demonstrated": demonstrated(folder / "episodes", max(budget.episodes)),
+        "pretraining": None,
         "seeds": [JUDGED, JUDGED + budget.trials - 1],
         "looks": {name: None if look is None else asdict(look) for name, look in LOOKS.items()},
         "expected": sum(len(trials(learner, budget)) for learner in all_learners),

@@ -6,11 +6,13 @@ from pathlib import Path
 import bc_bringup
 import bc_core
 import bc_sim
+from benchmarks.encoders.arms import ARMS, HISTORY, OWN
 from benchmarks.rtc.cells import Job
 
 
 def made_by(job: Job) -> bytes:
-    return _sources(job.arm == "explicit")
+    arm = ARMS[job.arm]
+    return repr((arm.vision, OWN, HISTORY)).encode() + _sources(arm.vision is None)
 
 
 @cache
@@ -18,7 +20,7 @@ def _sources(blind: bool) -> bytes:
     """blind: the policy sees no picture."""
     here = Path(__file__).parent
     core, sim, bringup = (Path(package.__path__[0]) for package in (bc_core, bc_sim, bc_bringup))
-    files = [here / f"{name}.py" for name in ("arms", "driving", "learning", "plan")]
+    files = [here / f"{name}.py" for name in ("driving", "learning", "plan")]
     files += [core / "policies" / f"{name}.py" for name in ("chunk_policy", "features", "trunks")]
     files += [core / "policies" / "heads" / "flow.py", core / "training" / "optimise.py"]
     files += [sim / "scene.py", sim / "task.py"]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bc_bringup import resources
 from bc_bringup.commands.common import Setup
 from bc_bringup.dagger.simulated import load_world
@@ -13,21 +15,24 @@ from bc_bringup.virtual.demonstrations import OPERATOR, demonstrate
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.training.train import train
-from benchmarks.encoders.arms import ARMS, configuration
+from benchmarks.encoders.arms import ARMS, HISTORY, OWN, Arm
 from benchmarks.encoders.plan import TASK, Budget, Learner
 
 
-def collect(folder: Path, count: int, update: Callable[[int, str], None]) -> float:
-    """Demonstrations of the scenes 0 to count - 1 with the camera, those that are missing; share that succeeded."""
+def collect(folder: Path, count: int, update: Callable[[int, str], None]) -> None:
+    """Demonstrations of the scenes 0 to count - 1 with the camera: those that are missing."""
     setup, metadata = Setup(task=TASK), {"device": OPERATOR, "task": TASK}
     done = records.finished(folder)
     records.refuse_other(done, metadata)
     missing = records.remaining(range(count), done)
-    begun = count - len(missing)
     for index, played in enumerate(demonstrate(load_world(setup), folder, missing, metadata, camera=True)):
-        update(begun + index + 1, played.outcome)
+        update(count - len(missing) + index + 1, played.outcome)
+
+
+def demonstrated(folder: Path, count: int) -> float:
+    """Share of the demonstrations that succeeded."""
     found = [record for record in records.finished(folder) if record.seed < count]
-    return sum(record.outcome == "success" for record in found) / count
+    return sum(record.outcome == "success" for record in found) / max(1, len(found))
 
 
 def learn(learner: Learner, budget: Budget, demonstrations: Path, checkpoints: Path) -> dict[str, Any]:
@@ -43,3 +48,23 @@ def learn(learner: Learner, budget: Budget, demonstrations: Path, checkpoints: P
         "train_cpu_seconds": time.process_time() - begun,
         **{key: summary[key] for key in ("train_seconds", "read_seconds", "frames", "train_loss", "parameters")},
     }
+
+
+def configuration(arm: Arm, budget: Budget, seed: int) -> dict[str, Any]:
+    """config/policies/flow.yaml with what the arm sees.
+
+    Two ticks lie between the oldest and the newest of HISTORY pictures, so that they are never one and the same: the
+    camera is slower than the grid.
+    """
+    document: dict[str, Any] = yaml.safe_load(Path(resources.config_path("policy", "flow")).read_text(encoding="utf-8"))
+    policy, training = document["policy"], document["training"]
+    policy["n_obs_steps"] = HISTORY
+    policy["observations"] = [*OWN, "object" if arm.vision is None else "camera"]
+    if arm.vision is not None:
+        policy["relations"] = []
+        policy["vision"] = {"camera": arm.vision}
+    training.update(
+        steps=budget.steps, batch=budget.batch, noise_draws=4, warmup=budget.steps // 20, ema=0.99, validation=0.0,
+        seed=seed, threads=1, save_every=budget.steps,
+    )  # fmt: skip
+    return document

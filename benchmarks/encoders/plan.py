@@ -26,7 +26,7 @@ class Budget:
     steps: int = 1000
     batch: int = 64
     pretraining: int = 2000
-    trials: int = 40
+    trials: int = 100
 
 
 BUDGETS = {
