@@ -82,8 +82,10 @@ def _level(budget: Budget) -> str:
 
 def _rows(learner: Learner, budget: Budget, results: Results) -> list[dict[str, Any]]:
     """A row for every look in which the policy was judged."""
-    trained, rows = results.get(learner), []
-    for job in trials(learner, budget) if trained is not None else ():
+    trained, rows = results.get(learner), list[dict[str, Any]]()
+    if trained is None:
+        return rows
+    for job in trials(learner, budget):
         judged = results.get(job)
         if judged is None:
             continue
