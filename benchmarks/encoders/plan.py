@@ -23,10 +23,10 @@ class Budget:
     unlabelled frames of all demonstrations. trials: scenes that every policy is judged in."""
 
     episodes: tuple[int, ...] = (10, 50, 200)
-    steps: int = 1000
-    batch: int = 64
+    steps: int = 2400
+    batch: int = 32
     pretraining: int = 2000
-    trials: int = 100
+    trials: int = 60
 
 
 BUDGETS = {
