@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bc_core.report.style import JOINT_COLOURS, MODE_COLOURS, MUTED, plot
 from benchmarks.encoders.arms import ARMS, HISTORY
+from benchmarks.encoders.pictures import draw_looks
 from benchmarks.encoders.plan import JUDGED, LOOKS, PLAIN
 from benchmarks.encoders.verdict import Row, find
 
@@ -15,8 +16,9 @@ COLOURS = dict(zip(ARMS, (*MODE_COLOURS.values(), *JOINT_COLOURS), strict=False)
 
 
 def write(document: Mapping[str, Any], folder: Path) -> None:
-    """encoders.md and encoders.svg."""
+    """encoders.md, encoders.svg and encoders_looks.png."""
     folder.mkdir(parents=True, exist_ok=True)
+    draw_looks(folder / "encoders_looks.png")
     _plot(document, folder / "encoders.svg")
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
