@@ -1,6 +1,6 @@
 """Settings of a policy and of its training, as in config/policies/."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ class PolicyConfig:
     def masks(self) -> frozenset[Mask]:
         """What such a policy can do with a prefix."""
         return masks_of(self.head.abilities)
+
+    @property
+    def given(self) -> "PolicyConfig":
+        """As configured: without what was found in the folders of pre-trained backbones."""
+        return replace(self, vision=self.vision.given)
 
     @classmethod
     def from_section(cls, section: Section) -> "PolicyConfig":
@@ -150,12 +155,12 @@ class OptimiserConfig:
         config = cls(
             steps=section.integer("steps", minimum=1),
             batch=section.integer("batch", minimum=1),
-            noise_draws=section.integer("noise_draws", minimum=1),
+            noise_draws=section.integer("noise_draws", 1, minimum=1),
             learning_rate=section.number("learning_rate", minimum=1e-8, maximum=1.0),
             weight_decay=section.number("weight_decay", minimum=0.0, maximum=1.0),
             warmup=section.integer("warmup"),
             ema=section.number("ema", minimum=0.0, maximum=0.999999),
-            observation_noise=section.number("observation_noise", minimum=0.0, maximum=1.0),
+            observation_noise=section.number("observation_noise", 0.0, minimum=0.0, maximum=1.0),
             validation=section.number("validation", minimum=0.0, maximum=0.9),
             seed=section.integer("seed", maximum=2**63 - 1),
             threads=section.integer("threads", minimum=1, maximum=1024),

@@ -85,7 +85,7 @@ def train(
     data = training_set(seen, policy, settings.data)
     validation = training_set(held_out, policy, settings.data) if held_out else None
     identity = Identity.of(settings, data)
-    state = _unfinished(run_folder, identity, resume)
+    state = unfinished(run_folder, identity, resume)
     if state is None:
         _begin(policy, data, settings, run_folder, prepare=start is None, clear=fabric.is_global_zero)
     read_seconds = time.monotonic() - begun
@@ -119,7 +119,7 @@ def _begin(
         generator = torch.Generator().manual_seed(settings.training.seed)
         policy.network.head.prepare(data.actions, data.valid, generator)
     if clear:
-        _clear(run_folder)
+        clear_run(run_folder)
 
 
 def _learned(
@@ -137,7 +137,7 @@ def _learned(
     }
 
 
-def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
+def unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
     """The state to go on from; None: begin anew."""
     if resume is None:
         try:
@@ -148,7 +148,7 @@ def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> Traini
     return load_state(folder, identity) if resume else None
 
 
-def _clear(folder: Path) -> None:
+def clear_run(folder: Path) -> None:
     """Make room for a new run: what was finished goes, what was not is set aside."""
     if not (folder / STATE_FILE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -202,13 +202,13 @@ def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> C
     """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
     policy = load_policy(checkpoint, trainable=True)
     policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
-    before, now = policy.config.to_document(), settings.policy.to_document()
-    differing = [key for key in now if before.get(key) != now[key]]
+    before, now = policy.config.given.to_document(), settings.policy.to_document()
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if differing:
         key = differing[0]
         raise BcError(
-            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
-            "scratch, or use the configuration it was trained with"
+            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now.get(key)}: "
+            "train from scratch, or use the configuration it was trained with"
         )
     return policy
 
