@@ -8,11 +8,23 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from the checkout, not installed
 
+from bc_core.policies.config import TrainConfig
 from benchmarks.encoders import verdict
-from benchmarks.encoders.arms import ARMS
+from benchmarks.encoders.arms import ARMS, OF_LEVEL
 from benchmarks.encoders.driving import drive
-from benchmarks.encoders.learning import collect, configuration, demonstrated, learn
-from benchmarks.encoders.plan import BUDGETS, LIGHT, PLAIN, TEXTURE, Budget, Learner, Trials, learners, trials
+from benchmarks.encoders.learning import collect, configuration, demonstrated, learn, teach_encoder
+from benchmarks.encoders.plan import (
+    BUDGETS,
+    LIGHT,
+    PLAIN,
+    TEXTURE,
+    Budget,
+    Learner,
+    Pretraining,
+    Trials,
+    learners,
+    trials,
+)
 
 SIZES, SCENES = (10, 50, 200), 40
 
@@ -61,26 +73,39 @@ def test_differences_are_paired_by_scene() -> None:
     assert result is not None and (result.only_a, result.only_b) == (20, 20)
 
 
-def test_every_policy_is_judged_as_demonstrated_and_the_last_ones_in_changed_looks_too() -> None:
-    budget = BUDGETS["gate"]
-    jobs = [job for learner in learners(tuple(ARMS), budget) for job in trials(learner, budget)]
-    assert len({job.name for job in jobs}) == len(jobs) == len(ARMS) * (len(budget.episodes) + 2)
+@pytest.mark.parametrize("level", BUDGETS)
+def test_every_policy_is_judged_as_demonstrated_and_the_last_ones_in_changed_looks_too(level: str) -> None:
+    budget, arms = BUDGETS[level], OF_LEVEL[level]
+    jobs = [job for learner in learners(arms, budget) for job in trials(learner, budget)]
+    assert len({job.name for job in jobs}) == len(jobs) == len(arms) * (len(budget.episodes) + 2)
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_object_is_hidden_from_all_but_the_explicit_one(arm: str) -> None:
-    policy = configuration(ARMS[arm], BUDGETS["gate"], 0)["policy"]
-    assert ("object" in policy["observations"]) == (arm == "explicit") == (not policy.get("vision"))
-    assert (policy["relations"] != []) == (arm == "explicit")
+    document = configuration(ARMS[arm], BUDGETS["gate"], 0)
+    if ARMS[arm].pretrained:
+        document["policy"]["vision"]["camera"]["path"] = "out/mae"
+    policy = TrainConfig.from_document(document, arm).policy
+    assert ("object" in policy.observations) == (arm == "explicit") == (not policy.vision.encoders)
+    assert (policy.relations != ()) == (arm == "explicit")
 
 
-def test_a_policy_with_a_camera_is_taught_and_judged_in_every_look(tmp_path: Path) -> None:
-    budget, done = Budget(episodes=(2,), steps=2, batch=4, trials=1), list[int]()
-    collect(tmp_path / "episodes", 2, lambda count, _: done.append(count))
-    collect(tmp_path / "episodes", 2, lambda count, _: done.append(count))  # nothing is missing
-    assert done == [1, 2] and demonstrated(tmp_path / "episodes", 2) == 1.0
-    learner = Learner("scratch", 2)
-    trained = learn(learner, budget, tmp_path / "episodes", tmp_path / "checkpoints")
-    assert trained["frames"] > 100
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With two demonstrations."""
+    folder, done = tmp_path_factory.mktemp("bench"), list[int]()
+    collect(folder / "episodes", 2, lambda count, _: done.append(count))
+    collect(folder / "episodes", 2, lambda count, _: done.append(count))  # nothing is missing
+    assert done == [1, 2] and demonstrated(folder / "episodes", 2) == 1.0
+    return folder
+
+
+@pytest.mark.parametrize("arm", ["mae", "scratch"])
+def test_a_policy_with_a_camera_is_taught_and_judged_in_every_look(folder: Path, arm: str) -> None:
+    budget = Budget(episodes=(2,), steps=2, batch=4, pretraining=2, trials=1)
+    at, learner = (budget, folder / "episodes", folder / "checkpoints"), Learner(arm, 2)
+    if ARMS[arm].pretrained:
+        assert teach_encoder(Pretraining(arm), *at)["images"] > 20
+    assert learn(learner, *at)["frames"] > 100
     for look in (PLAIN, TEXTURE):
-        assert drive(Trials(learner, look), budget, tmp_path / "checkpoints")["solved"] in ("0", "1")
+        assert drive(Trials(learner, look), budget, folder / "checkpoints")["solved"] in ("0", "1")

@@ -14,11 +14,11 @@ from rich.console import Console
 from bc_core.report.statistics import wilson
 from bc_core.training.progress import progress_bar
 from benchmarks.encoders import report, verdict
-from benchmarks.encoders.arms import ARMS
+from benchmarks.encoders.arms import ARMS, OF_LEVEL
 from benchmarks.encoders.code import made_by
 from benchmarks.encoders.driving import drive
-from benchmarks.encoders.learning import collect, demonstrated, learn
-from benchmarks.encoders.plan import BUDGETS, JUDGED, LOOKS, Budget, Learner, learners, trials
+from benchmarks.encoders.learning import collect, demonstrated, learn, teach_encoder
+from benchmarks.encoders.plan import BUDGETS, JUDGED, LOOKS, Budget, Learner, Pretraining, learners, trials
 from benchmarks.pool import run_all
 from benchmarks.provenance import provenance
 from benchmarks.rtc.cells import Results
@@ -32,7 +32,7 @@ def main() -> int:
     budget = BUDGETS[arguments.level]
     folder = Path(arguments.out) / "encoders"
     results = Results(folder / "cells", repr(budget), made_by)
-    all_learners, wanted = learners(tuple(ARMS), budget), arguments.only.split(",")
+    all_learners, wanted = learners(OF_LEVEL[arguments.level], budget), arguments.only.split(",")
     every = [learner for learner in all_learners if any(part in learner.name for part in wanted)]
     try:
         if not arguments.report:
@@ -47,7 +47,7 @@ def main() -> int:
         "level": arguments.level,
         "budget": asdict(budget),
         "demonstrated": demonstrated(folder / "episodes", max(budget.episodes)),
-        "pretraining": None,
+        "pretraining": results.get(Pretraining("mae")),
         "seeds": [JUDGED, JUDGED + budget.trials - 1],
         "looks": {name: None if look is None else asdict(look) for name, look in LOOKS.items()},
         "expected": sum(len(trials(learner, budget)) for learner in all_learners),
@@ -65,18 +65,28 @@ def main() -> int:
 
 
 def _run(every: list[Learner], budget: Budget, folder: Path, results: Results, workers: int) -> None:
-    """Demonstrations, then training and driving, each in processes; what finishes is on disk at once."""
-    demonstrations, checkpoints = folder / "episodes", folder / "checkpoints" / _level(budget)
+    """Demonstrations, then encoders, policies and trials, each in processes; what finishes is on disk at once."""
+    demonstrations, checkpoints = folder / "episodes", folder / "checkpoints" / _size(budget)
     with progress_bar("demonstrations", max(budget.episodes)) as update:
         collect(demonstrations, max(budget.episodes), update)
-    untrained = [learner for learner in every if results.get(learner) is None]
-    train = partial(learn, budget=budget, demonstrations=demonstrations, checkpoints=checkpoints)
-    run_all("training", untrained, train, results.put, workers)
+    commit = provenance("")["commit"]
+
+    def keep(job: Any, result: dict[str, Any]) -> None:
+        results.put(job, {**result, "commit": commit})
+
+    at = {"budget": budget, "demonstrations": demonstrations, "checkpoints": checkpoints}
+    encoders = [Pretraining(arm) for arm in dict.fromkeys(job.arm for job in every) if ARMS[arm].pretrained]
+    run_all(
+        "encoders", [job for job in encoders if results.get(job) is None], partial(teach_encoder, **at), keep, workers
+    )
+    untrained = [job for job in every if results.get(job) is None]
+    run_all("policies", untrained, partial(learn, **at), keep, workers)
     unjudged = [job for learner in every for job in trials(learner, budget) if results.get(job) is None]
-    run_all("trials", unjudged, partial(drive, budget=budget, checkpoints=checkpoints), results.put, workers)
+    run_all("trials", unjudged, partial(drive, budget=budget, checkpoints=checkpoints), keep, workers)
 
 
-def _level(budget: Budget) -> str:
+def _size(budget: Budget) -> str:
+    """Levels of one size share what was trained."""
     return next(name for name, known in BUDGETS.items() if known == budget)
 
 

@@ -12,12 +12,12 @@ from benchmarks.rtc.cells import Job
 
 def made_by(job: Job) -> bytes:
     arm = ARMS[job.arm]
-    return repr((arm.vision, OWN, HISTORY)).encode() + _sources(arm.vision is None)
+    settings = repr((arm.vision, OWN, HISTORY)).encode()
+    return settings + _sources((arm.vision or {"type": "blind"})["type"])
 
 
 @cache
-def _sources(blind: bool) -> bytes:
-    """blind: the policy sees no picture."""
+def _sources(encoder: str) -> bytes:
     here = Path(__file__).parent
     core, sim, bringup = (Path(package.__path__[0]) for package in (bc_core, bc_sim, bc_bringup))
     files = [here / f"{name}.py" for name in ("driving", "learning", "plan")]
@@ -25,6 +25,18 @@ def _sources(blind: bool) -> bytes:
     files += [core / "policies" / "heads" / "flow.py", core / "training" / "optimise.py"]
     files += [sim / "scene.py", sim / "task.py"]
     files += [bringup / "virtual" / f"{name}.py" for name in ("demonstrations", "student", "trials")]
-    if not blind:
-        files += [sim / "appearance.py", sim / "camera.py", *sorted((core / "policies").glob("vision*/**/*.py"))]
+    if encoder != "blind":
+        vision = core / "policies" / "vision"
+        files += [sim / "appearance.py", sim / "camera.py", vision / "augmentation.py", vision / "pooling.py"]
+        files += [vision / f"{_MODULES[encoder]}.py"]
+    if encoder == "pretrained":
+        files += [here / "mae.yaml", vision / "backbones.py", core / "pretraining" / "autoencoders.py"]
     return b"".join(path.read_bytes() for path in files)
+
+
+_MODULES = {
+    "spatial_softmax": "spatial_softmax",
+    "pretrained": "pretrained",
+    "resnet18": "scratch",
+    "vit_small": "scratch",
+}

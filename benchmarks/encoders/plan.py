@@ -25,14 +25,27 @@ class Budget:
     episodes: tuple[int, ...] = (10, 50, 200)
     steps: int = 2400
     batch: int = 32
-    pretraining: int = 2000
+    pretraining: int = 1500
     trials: int = 60
 
 
 BUDGETS = {
     "quick": Budget(episodes=(2, 4), steps=20, batch=16, pretraining=20, trials=2),
     "gate": Budget(),
+    "full": Budget(),
 }
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """An encoder to train on the pictures of all demonstrations."""
+
+    arm: str
+    task = TASK
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}_pretraining"
 
 
 @dataclass(frozen=True)

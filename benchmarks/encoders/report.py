@@ -7,9 +7,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bc_core.report.style import JOINT_COLOURS, MODE_COLOURS, MUTED, plot
-from benchmarks.encoders.arms import ARMS, HISTORY
+from benchmarks.encoders.arms import ARMS, HISTORY, OF_LEVEL
 from benchmarks.encoders.pictures import draw_looks
-from benchmarks.encoders.plan import JUDGED, LOOKS, PLAIN
+from benchmarks.encoders.plan import LOOKS
 from benchmarks.encoders.verdict import Row, find
 
 COLOURS = dict(zip(ARMS, (*MODE_COLOURS.values(), *JOINT_COLOURS), strict=False))
@@ -23,13 +23,20 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    rows, sizes = document["cells"], document["budget"]["episodes"]
+    rows, sizes, shown = document["cells"], document["budget"]["episodes"], OF_LEVEL[document["level"]]
     page = environment.get_template("page.md.jinja").render(
-        document=document, arms=ARMS, history=HISTORY, looks=LOOKS, plain=PLAIN, judged=JUDGED, sizes=sizes,
-        table=[{"arm": arm, "cells": [_cell(find(rows, arm, n)) for n in sizes], "took": _took(rows, arm, max(sizes))}
-               for arm in ARMS],
-        robust=[{"arm": arm, "cells": [_cell(find(rows, arm, max(sizes), look)) for look in LOOKS]} for arm in ARMS],
-    )  # fmt: skip
+        document=document,
+        arms={arm: ARMS[arm] for arm in shown},
+        commits=sorted({row["commit"] for row in rows}),
+        history=HISTORY,
+        looks=LOOKS,
+        sizes=sizes,
+        table=[
+            {"arm": arm, "cells": [_cell(find(rows, arm, n)) for n in sizes], "took": _took(rows, arm, max(sizes))}
+            for arm in shown
+        ],
+        robust=[{"arm": arm, "cells": [_cell(find(rows, arm, max(sizes), look)) for look in LOOKS]} for arm in shown],
+    )
     (folder / "encoders.md").write_text(page, encoding="utf-8")
 
 
@@ -41,7 +48,7 @@ def _cell(row: Row | None) -> str:
 
 def _took(rows: list[Row], arm: str, episodes: int) -> str:
     row = find(rows, arm, episodes)
-    return "-" if row is None else f"{row['train_cpu_seconds']:.0f} s | {row['parameters'] / 1e3:.0f} k"
+    return "- | -" if row is None else f"{row['train_cpu_seconds']:.0f} s | {row['parameters'] / 1e3:.0f} k"
 
 
 def _plot(document: Mapping[str, Any], path: Path) -> None:
