@@ -74,13 +74,12 @@ def _run(every: list[Learner], budget: Budget, folder: Path, results: Results, w
     def keep(job: Any, result: dict[str, Any]) -> None:
         results.put(job, {**result, "commit": commit})
 
-    at = {"budget": budget, "demonstrations": demonstrations, "checkpoints": checkpoints}
+    encode = partial(teach_encoder, budget=budget, demonstrations=demonstrations, checkpoints=checkpoints)
     encoders = [Pretraining(arm) for arm in dict.fromkeys(job.arm for job in every) if ARMS[arm].pretrained]
-    run_all(
-        "encoders", [job for job in encoders if results.get(job) is None], partial(teach_encoder, **at), keep, workers
-    )
+    run_all("encoders", [job for job in encoders if results.get(job) is None], encode, keep, workers)
+    train = partial(learn, budget=budget, demonstrations=demonstrations, checkpoints=checkpoints)
     untrained = [job for job in every if results.get(job) is None]
-    run_all("policies", untrained, partial(learn, **at), keep, workers)
+    run_all("policies", untrained, train, keep, workers)
     unjudged = [job for learner in every for job in trials(learner, budget) if results.get(job) is None]
     run_all("trials", unjudged, partial(drive, budget=budget, checkpoints=checkpoints), keep, workers)
 
