@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -43,7 +42,6 @@ def main() -> int:
     rows = [row for learner in every for row in _rows(learner, budget, results)]
     document = {
         **provenance(f"make bench-encoders{'' if arguments.level == 'gate' else f' {arguments.level.upper()}=1'}"),
-        "load": os.getloadavg()[0],
         "level": arguments.level,
         "budget": asdict(budget),
         "demonstrated": demonstrated(folder / "episodes", max(budget.episodes)),

@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
             "decoder_heads": 2},
     "vae": {"size": 32, "channels": [8, 16], "latent": 2},
 }  # fmt: skip
+STEPS = {"mae": 100, "vae": 25}
 HUMAN = 3
 _ROWS, _COLUMNS = np.mgrid[0:96, 0:96]
 BACKGROUND = np.stack([127 + 100 * np.sin(_ROWS / 9), 127 + 100 * np.sin(_COLUMNS / 7), _ROWS + _COLUMNS], -1).astype(
@@ -68,7 +69,15 @@ def settings(tmp_path: Path, kind: str, **training: Any) -> PretrainConfig:
     document = yaml.safe_load((CONFIGS / "vision" / f"{kind}.yaml").read_text())
     document["model"].update(SMALL[kind])
     document["training"].update(
-        {"steps": 40, "batch": 8, "warmup": 5, "learning_rate": 0.003, "ema": 0.9, "threads": 1, "validation": 0.34}
+        {
+            "steps": STEPS[kind],
+            "batch": 8,
+            "warmup": 5,
+            "learning_rate": 0.003,
+            "ema": 0.9,
+            "threads": 1,
+            "validation": 0.34,
+        }
     )
     file = tmp_path / f"{kind}.yaml"
     file.write_text(yaml.safe_dump(document))
@@ -131,6 +140,23 @@ def test_a_policy_learns_with_a_frozen_encoder_and_stands_alone(
         "camera": np.zeros((steps, 96, 96, 3), np.uint8),
     }  # fmt: skip
     assert policy.infer(Frame(0, values, {}), seed=0).shape == (6, 8)
+
+
+@pytest.mark.parametrize("name", ["camera", "camera_resnet18", "camera_vit"])
+def test_shipped_policies_with_cameras_train(
+    name: str, contract: Contract, episodes: list[Path], tmp_path: Path
+) -> None:
+    document = yaml.safe_load((CONFIGS / "policies" / f"{name}.yaml").read_text())
+    document["policy"].update(observations=["arm", "camera"], horizon=6, width=16, blocks=1, n_obs_steps=1)
+    document["training"].update(steps=2, batch=2, noise_draws=1, warmup=1, threads=1, validation=0.0)
+    if name == "camera_vit":
+        document["policy"]["vision"]["default"].update(width=16, depth=1, heads=2)
+    train(episodes, contract, document, tmp_path / "policy", page=False)
+    policy = load_policy(tmp_path / "policy")
+    images = [np.full((1, 96, 96, 3), value, np.uint8) for value in (0, 200)]
+    frames = [Frame(0, {"arm": np.zeros((1, 7)), "gripper": np.full((1, 1), 0.04), "camera": i}, {}) for i in images]
+    dark, light = (policy.infer(frame, seed=0) for frame in frames)
+    assert dark.shape == (6, 8) and not np.array_equal(dark, light)
 
 
 def test_what_cannot_be_learnt_from_is_refused(

@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 from bc_core.errors import BcError
 from bc_core.optional import require
 from bc_core.policies.learner import Batch, Learner
+from bc_core.policies.lerobot.attention import image_positions
 from bc_core.policies.vision.backbones import transformers
 from bc_core.pretraining.config import AutoencoderConfig, MaeConfig, VaeConfig
 
@@ -58,6 +59,9 @@ class Mae(Autoencoder):
                 decoder_intermediate_size=4 * config.decoder_width,
             )
         )  # fmt: skip
+        side = config.size // config.patch
+        _place(self.model.vit.embeddings.position_embeddings, side)
+        _place(self.model.decoder.decoder_pos_embed, side)
 
     def error(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return self._answer(images, generator).loss
@@ -113,6 +117,13 @@ class Vae(Autoencoder):
 
     def save(self, folder: Path) -> None:
         self.model.save_pretrained(folder, safe_serialization=True)
+
+
+@torch.no_grad()
+def _place(positions: Tensor, side: int) -> None:
+    """Sine and cosine of row and column into positions (1, 1 + side^2, width), which are not learnt: transformers 5.23
+    leaves them at 0 in a model that is not loaded from a file, and a model that cannot tell its patches apart."""
+    positions[0, 1:] = image_positions(side, side, positions.shape[2])
 
 
 def build_autoencoder(config: AutoencoderConfig) -> Autoencoder:
