@@ -9,6 +9,8 @@ import numpy.typing as npt
 from bc_core.errors import BcError
 from bc_sim.task_config import Camera
 
+IMAGE_TOPIC = "camera/image_raw"
+
 
 class OffscreenCamera:
     """Renders a fixed camera of the scene. OpenGL binds it to the thread that made it: make, use and close it there.

@@ -14,7 +14,7 @@ from bc_msgs.msg import ChunkAck, ControllerState, ControllerStatus, ControlMode
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
 from bc_sim import messages
-from bc_sim.camera import OffscreenCamera
+from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS, Simulation
 
@@ -42,7 +42,7 @@ class Publications:
         self._status = node.create_publisher(ControllerStatus, "controller/status", qos.stream_out(_STATUS))
         self._object = node.create_publisher(Odometry, "object/odometry", qos.stream_out(_OBJECT))
         image_rate = simulation.task_config.camera.rate
-        self._image = node.create_publisher(Image, "camera/image_raw", qos.stream_out(image_rate))
+        self._image = node.create_publisher(Image, IMAGE_TOPIC, qos.stream_out(image_rate))
         self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
         # In the order in which they are read: joint states were sampled by the plant, the others are as of now.
         streams: dict[str, tuple[float, Callable[[], list[Reading]]]] = {

@@ -7,6 +7,7 @@ import yaml
 
 from bc_core.errors import BcError
 from bc_core.schema import Section
+from bc_sim.appearance import Appearance, appearance_of
 
 Range = tuple[float, float]
 TASKS = ("conveyor_pick",)  # the tasks that bc_sim knows
@@ -75,7 +76,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """All of a task file."""
+    """All of a task file. appearance: how what the camera sees varies; None: it does not."""
 
     task: str
     description: str
@@ -86,6 +87,7 @@ class TaskConfig:
     start: Start
     success: Success
     camera: Camera
+    appearance: Appearance | None = None
 
     @property
     def ride_height(self) -> float:
@@ -119,6 +121,7 @@ def task_from_document(document: object, where: str) -> TaskConfig:
         start=_start(root.section("start")),
         success=_success(root.section("success")),
         camera=_camera(root.section("camera")),
+        appearance=appearance_of(root.section("appearance")) if root.has("appearance") else None,
     )
     root.finish()
     lateral = task.randomisation.lateral_offset
