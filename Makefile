@@ -1,10 +1,10 @@
 # make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
-#      bench-control | bench-dagger [QUICK=1] | bench-policies [QUICK=1 | FULL=1]
+#      bench-control | bench-dagger [QUICK=1] | bench-gains [QUICK=1] | bench-policies [QUICK=1 | FULL=1]
 #      bench-lerobot | bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-control bench-dagger bench-policies bench-lerobot bench-record bench-convert fuzz clean
+.PHONY: help setup build test lint format demo bench-rtc bench-guidance bench-rtc-ros bench-takeover bench-control bench-dagger bench-gains bench-policies bench-lerobot bench-record bench-convert fuzz clean
 
 ENV := . ./env.sh
 PYTHON_SOURCES := src test tools benchmarks
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
 	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json)"
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
+	@echo "make bench-gains     demonstrations, policies and tracking by preset of the gains (out/bench/gains.json); QUICK=1: smoke run"
 	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything"
 	@echo "make bench-lerobot   imported policies beside LeRobot's own, in LEROBOT_PYTHON=PATH (out/bench/lerobot.json); QUICK=1"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
@@ -63,6 +64,9 @@ bench-control: setup
 
 bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)
+
+bench-gains: setup
+	@$(ENV); exec python -m benchmarks.gains $(if $(QUICK),--level quick,--publish)
 
 bench-policies: setup
 	@$(ENV); exec python -m benchmarks.policies --latency --level $(if $(QUICK),quick,$(if $(FULL),full,gate))

@@ -14,12 +14,15 @@ from bc_teleop.provenance import software
 
 
 class VirtualRecorder:
-    """Writes what it hears while an episode lasts. Cameras are not recorded: nobody renders them here."""
+    """Writes what it hears while an episode lasts. Cameras are not recorded: nobody renders them here.
 
-    def __init__(self, streams: VirtualStreams, contract: Contract) -> None:
+    operator: who drives, as episode.json says it.
+    """
+
+    def __init__(self, streams: VirtualStreams, contract: Contract, operator: str = "policy") -> None:
         cameras = {observation.topic for observation in contract.observations.values() if observation.is_image}
         self._topics = {topic.topic: topic for topic in recorded_topics(contract) if topic.topic not in cameras}
-        self._contract, self._streams = contract, streams
+        self._contract, self._streams, self._operator = contract, streams, operator
         self._writer: EpisodeWriter | None = None
         streams.listeners.append(self._hear)
 
@@ -35,7 +38,7 @@ class VirtualRecorder:
             now_ns,
             task=task,
             seed=seed,
-            operator="policy",
+            operator=self._operator,
             metadata=metadata,
             provenance={"software": software(), "virtual": True},
         )

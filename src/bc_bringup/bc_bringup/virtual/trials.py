@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bc_bringup import resources
 from bc_bringup.virtual.cell import VirtualCell
-from bc_bringup.virtual.episodes import HAND_ID, make_episodes
+from bc_bringup.virtual.episodes import HAND_ID, VirtualEpisodes, make_episodes
 from bc_bringup.virtual.observing import watch
 from bc_bringup.virtual.sources import PolicySource
 from bc_controllers import Robot, load_robot
@@ -59,7 +59,16 @@ class VirtualTask:
 
     def play(self, policy: Policy, seeds: range, on_trial: Callable[[int], None] = lambda done: None) -> list[bool]:
         """Which of the scenes of these seeds the policy solves. BcError: it needs what is not simulated."""
-        cell = VirtualCell(Simulation(self.robot, self.task, seeds.start))
+        world = self.stage(policy)
+        solved = []
+        for done, seed in enumerate(seeds):
+            solved.append(bool(world.play(seed, resume=True).success))
+            on_trial(done + 1)
+        return solved
+
+    def stage(self, policy: Policy) -> VirtualEpisodes:
+        """The cell with the policy in it, to play scenes in. BcError: it needs what is not simulated."""
+        cell = VirtualCell(Simulation(self.robot, self.task, 0))
         assembler = FrameAssembler(self.contract, policy.streams, policy.n_obs_steps)
         watch(cell, self.contract, assembler)
 
@@ -74,9 +83,4 @@ class VirtualTask:
         source = PolicySource(cell, scheduler, self.contract.groups, infer, lambda: 0.0)
         settings = load_settings(self.settings, "intervening")
         session = make_session(self.robot, self.contract, settings, "nobody", HAND_ID, lead=0.02)
-        world = make_episodes(cell, self.contract, NobodysHand(), session, source)
-        solved = []
-        for done, seed in enumerate(seeds):
-            solved.append(bool(world.play(seed, resume=True).success))
-            on_trial(done + 1)
-        return solved
+        return make_episodes(cell, self.contract, NobodysHand(), session, source)
