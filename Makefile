@@ -1,5 +1,5 @@
 # make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
-#      bench-control | bench-dagger [QUICK=1] | bench-gains [QUICK=1] | bench-policies [QUICK=1 | FULL=1]
+#      bench-control [FIFO=1] | bench-dagger [QUICK=1] | bench-gains [QUICK=1] | bench-policies [QUICK=1 | FULL=1]
 #      bench-lerobot | bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ help:
 	@echo "make bench-guidance  what guidance costs per chunk (out/bench/guidance.json)"
 	@echo "make bench-rtc-ros   what the two nodes add to a cycle, beside a bare echo pair (out/bench/rtc_ros.json)"
 	@echo "make bench-takeover  from the button to the first human row in force (out/bench/takeover.json)"
-	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json)"
+	@echo "make bench-control   what one update of the controller takes, and what it allocates (out/bench/control.json); FIFO=1: at real-time priority"
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
 	@echo "make bench-gains     demonstrations, policies and tracking by preset of the gains (out/bench/gains.json); QUICK=1: smoke run"
 	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything"
@@ -60,7 +60,7 @@ bench-takeover: setup
 	@$(ENV); exec python tools/isolated.py python -m benchmarks.takeover
 
 bench-control: setup
-	@$(ENV); exec python -m benchmarks.control
+	@$(ENV); exec python -m benchmarks.control $(if $(FIFO),--fifo)
 
 bench-dagger: setup
 	@$(ENV); exec python -m benchmarks.dagger $(if $(QUICK),--quick,--publish)

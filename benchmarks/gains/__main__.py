@@ -11,9 +11,8 @@ from rich.console import Console
 
 from benchmarks.gains import cells, report, verdict
 from benchmarks.gains.cells import Budget
-from benchmarks.gains.execution import run_cells
+from benchmarks.gains.execution import results_of, run_cells
 from benchmarks.provenance import provenance
-from benchmarks.rtc.cells import Results
 
 BUDGETS = {
     "quick": Budget("conveyor_fast", "flow", repetitions=1, demonstrations=3, steps=60, trials=3, crossed=0),
@@ -27,13 +26,13 @@ def main() -> int:
     console = Console(stderr=True)
     budget, folder = BUDGETS[arguments.level], Path(arguments.out)
     made = folder / "gains" / arguments.level
-    results = Results(made / "cells", repr(budget), lambda _: cells.sources())
+    results = results_of(budget, made)
     wanted = [cell for stage in cells.stages(budget) for cell in stage]
     missing = sum(results.get(cell) is None for cell in wanted)
     console.print(f"{len(wanted)} cells, {missing} of them missing; what they make lies in {made}")
     try:
         if not arguments.report:
-            run_cells(budget, results, made, arguments.jobs)
+            run_cells(budget, made, arguments.jobs)
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, run again to go on")
         return 130

@@ -23,15 +23,18 @@ CLAIMS = {
     "Behaviour cloning prefers overdamped gains": "overdamped less underdamped",
 }
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
+ROUNDING = 1e-9  # repetitions that agree to the digit have an interval of no width
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """Everything the page shows. Effects: on the success of policies under the preset of their demonstrations, on that
-    of the expert, and, where policies were driven under all presets, on success by the preset of the demonstrations
-    alone and by that of the roll-out alone.
+    """Everything the page shows, of the repetitions that are whole. Effects: on the success of policies under the
+    preset of their demonstrations, on that of the expert, and, where policies were driven under all presets, on success
+    by the preset of the demonstrations alone and by that of the roll-out alone.
     """
+    whole = {n for n in {row["repetition"] for row in rows} if all(_driven(rows, p, p, n) for p in PRESETS)}
+    rows = [row for row in rows if row["repetition"] in whole]
     driven = [row for row in rows if row["kind"] == DRIVE]
-    crossed = {(row["preset"], row["driven"]) for row in driven} == {(a, b) for a in PRESETS for b in PRESETS}
+    crossed = bool(whole) and all(_driven(rows, a, b, n) for a in PRESETS for b in PRESETS for n in whole)
     effects = {
         "policy": _effects(driven, lambda row, preset: row["preset"] == row["driven"] == preset),
         "expert": _effects([row for row in rows if row["kind"] == DEMONSTRATE], lambda row, p: row["preset"] == p),
@@ -40,6 +43,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         effects["demonstrations"] = _effects(driven, lambda row, preset: row["preset"] == preset)
         effects["rollout"] = _effects(driven, lambda row, preset: row["driven"] == preset)
     return {
+        "repetitions": len(whole),
         "presets": {preset: _preset(rows, preset) for preset in PRESETS},
         "crossed": {a: {b: _success(_driven(driven, a, b)) for b in PRESETS} for a in PRESETS} if crossed else None,
         "effects": effects,
@@ -60,8 +64,10 @@ def _preset(rows: Sequence[Row], preset: str) -> dict[str, Any]:
     }
 
 
-def _driven(rows: Sequence[Row], preset: str, driven: str) -> list[Row]:
-    return [row for row in rows if row["kind"] == DRIVE and row["preset"] == preset and row["driven"] == driven]
+def _driven(rows: Sequence[Row], preset: str, driven: str, repetition: int | None = None) -> list[Row]:
+    """Roll-outs; repetition: None for all."""
+    found = [row for row in rows if row["kind"] == DRIVE and row["preset"] == preset and row["driven"] == driven]
+    return [row for row in found if repetition in (None, row["repetition"])]
 
 
 def _success(rows: Sequence[Row]) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _claim(text: str, effect: Mapping[str, float] | None) -> dict[str, str]:
     """Open: the interval holds 0, or there are too few repetitions for one."""
     if effect is None:
         return {"claim": text, "verdict": OPEN, "figures": "fewer than two repetitions"}
-    verdict = CONFIRMED if effect["low"] > 0.0 else REFUTED if effect["high"] < 0.0 else OPEN
+    verdict = CONFIRMED if effect["low"] > ROUNDING else REFUTED if effect["high"] < -ROUNDING else OPEN
     return {"claim": text, "verdict": verdict, "figures": points(effect)}
 
 

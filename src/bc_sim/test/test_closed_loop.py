@@ -150,10 +150,11 @@ def test_a_push_moves_the_tool_as_far_as_its_stiffness_says() -> None:
 
 def test_a_free_axis_moves_no_faster_than_its_damping_lets_it() -> None:
     """Without stiffness along z a push drives the tool at force / damping; the other axes hold, and it stops alone."""
-    made = cell("cartesian_impedance", True, free_z=20.0)
-    made.push(np.array([0.0, 0.0, 2.0]))
+    made = cell("cartesian_impedance", True, free_z=80.0)
+    made.push(np.array([0.0, 0.0, 8.0]))
     speeds = np.gradient([state.tcp[2] for state in made.run(1500, every=10)], 0.01)
-    assert speeds[-30:] == pytest.approx(2.0 / 20.0, rel=0.1)
+    assert speeds.max() < 8.0 / 80.0 + 1e-3
+    assert speeds[-30:] == pytest.approx(8.0 / 80.0, rel=0.1)  # the posture is not wholly kept out of it
     made.push(np.zeros(3))
     made.run(1000, every=1000)
     before = made.state.tcp
