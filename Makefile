@@ -1,5 +1,5 @@
 # make setup | build | test | lint | demo [QUICK=1] | bench-rtc [QUICK=1 | FULL=1] | bench-guidance | bench-rtc-ros | bench-takeover
-#      bench-control [FIFO=1] | bench-dagger [QUICK=1] | bench-gains [QUICK=1] | bench-policies [QUICK=1 | FULL=1] | bench-encoders [QUICK=1]
+#      bench-control [FIFO=1] | bench-dagger [QUICK=1] | bench-gains [QUICK=1] | bench-policies [QUICK=1 | FULL=1] | bench-encoders [QUICK=1 | FULL=1]
 #      bench-lerobot | bench-record | bench-convert [LEROBOT_PYTHON=PATH] | fuzz [MINUTES=N] | clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,7 +21,7 @@ help:
 	@echo "make bench-dagger    behaviour cloning, batch DAgger and DAgger at equal expert rows; QUICK=1: smoke run"
 	@echo "make bench-gains     demonstrations, policies and tracking by preset of the gains (out/bench/gains.json); QUICK=1: smoke run"
 	@echo "make bench-policies  every action head on the same tasks (out/bench/policies.json); QUICK=1: smoke run, FULL=1: everything, COMPILE=1: compiled too"
-	@echo "make bench-encoders  what a policy sees, by number of demonstrations (out/bench/encoders.json); QUICK=1: smoke run"
+	@echo "make bench-encoders  what a policy sees, by number of demonstrations (out/bench/encoders.json); QUICK=1: smoke run, FULL=1: everything"
 	@echo "make bench-lerobot   imported policies beside LeRobot's own, in LEROBOT_PYTHON=PATH (out/bench/lerobot.json); QUICK=1"
 	@echo "make bench-record    the recorder under load: losses, cost, what a killed one loses"
 	@echo "make bench-convert   LeRobot data sets: LEROBOT_PYTHON=PATH measures LeRobot's own path beside ours"
@@ -73,7 +73,7 @@ bench-policies: setup
 	@$(ENV); exec python -m benchmarks.policies --latency $(if $(COMPILE),--compile) --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
 
 bench-encoders: setup
-	@$(ENV); exec python -m benchmarks.encoders --level $(if $(QUICK),quick,gate)
+	@$(ENV); exec python -m benchmarks.encoders --level $(if $(QUICK),quick,$(if $(FULL),full,gate))
 
 fuzz: setup
 	@$(ENV); export BC_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000); python -m pytest -q src/bc_core/test/bags/test_repair.py; \

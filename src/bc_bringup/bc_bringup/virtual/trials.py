@@ -1,12 +1,13 @@
 """A policy alone at the simulated task, in virtual time and without latency: whether it can do it at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bc_bringup import resources
 from bc_bringup.virtual.cell import VirtualCell
-from bc_bringup.virtual.episodes import HAND_ID, make_episodes
+from bc_bringup.virtual.episodes import HAND_ID, VirtualEpisodes, make_episodes
 from bc_bringup.virtual.sources import PolicySource
 from bc_bringup.virtual.streams import VirtualStreams
 from bc_bringup.virtual.student import Student, sees_camera
@@ -62,21 +63,26 @@ class VirtualTask:
 
         BcError: it needs what is not simulated.
         """
-        cell = VirtualCell(Simulation(self.robot, self.task, seeds.start))
+        solved = []
+        with self.stage(policy) as stage:
+            for done, seed in enumerate(seeds):
+                stage.reset(seed)
+                solved.append(bool(stage.episodes.run(resume=True).success))
+                on_trial(done + 1)
+        return solved
+
+    @contextmanager
+    def stage(self, policy: Policy) -> Iterator["Stage"]:
+        """The cell with the policy in it. BcError: it needs what is not simulated."""
+        cell = VirtualCell(Simulation(self.robot, self.task, 0))
         if not sees_camera(policy):
-            return self._play(policy, cell, VirtualStreams(cell, self.contract.grid), seeds, on_trial)
+            yield self._stage(policy, cell, VirtualStreams(cell, self.contract.grid))
+            return
         check_contract(self.contract, self.robot, self.task, camera=True)
         with OffscreenCamera(cell.simulation.scene.model, self.task.camera) as eye:
-            return self._play(policy, cell, VirtualStreams(cell, self.contract.grid, eye), seeds, on_trial)
+            yield self._stage(policy, cell, VirtualStreams(cell, self.contract.grid, eye))
 
-    def _play(
-        self,
-        policy: Policy,
-        cell: VirtualCell,
-        streams: VirtualStreams,
-        seeds: range,
-        on_trial: Callable[[int], None],
-    ) -> list[bool]:
+    def _stage(self, policy: Policy, cell: VirtualCell, streams: VirtualStreams) -> "Stage":
         student = Student(policy, self.contract, cell, streams)
         config = SchedulerConfig(
             STRATEGIES["naive"], policy.horizon, min(EXECUTED, policy.horizon - 2), n_obs_steps=policy.n_obs_steps
@@ -85,10 +91,17 @@ class VirtualTask:
         source = PolicySource(cell, scheduler, self.contract.groups, student, lambda: 0.0)
         settings = load_settings(self.settings, "intervening")
         session = make_session(self.robot, self.contract, settings, "nobody", HAND_ID, lead=0.02)
-        world = make_episodes(cell, self.contract, NobodysHand(), session, source)
-        solved = []
-        for done, seed in enumerate(seeds):
-            student.begin(seed)
-            solved.append(bool(world.play(seed, resume=True).success))
-            on_trial(done + 1)
-        return solved
+        return Stage(student, make_episodes(cell, self.contract, NobodysHand(), session, source))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a policy is tried, scene by scene: reset, then run the episodes."""
+
+    student: Student
+    episodes: VirtualEpisodes
+
+    def reset(self, seed: int) -> None:
+        """The scene of a seed, on which the policy's sampling noise depends too."""
+        self.student.begin(seed)
+        self.episodes.reset(seed)
