@@ -45,8 +45,8 @@ def sample(
     (those of a DDIM schedule: bc_core.strategies.diffusion). target: Y, shape (H, D) or (B, H, D), rows of weight 0 are
     ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. last: W of
     the last step, if it is another than in the paper: what guidance adds there is never denoised, so zeros give chunks
-    as smooth as unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see stochastic_share; above 0 it
-    needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
+    as smooth as unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see
+    stochastic_share; above 0 it needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
     """
     if eta > 0.0 and draw is None:
         raise ValueError(f"eta is {eta}: a stochastic sampler needs a source of noise, or eta = 0")

@@ -149,8 +149,8 @@ def test_a_push_moves_the_tool_as_far_as_its_stiffness_says() -> None:
 
 
 def test_a_free_axis_moves_no_faster_than_its_damping_lets_it() -> None:
-    """Without stiffness along z a push drives the tool at force / damping; the other axes hold, and it comes to rest but for
-    what the posture pulls through its damped projector (0.3 N).
+    """Without stiffness along z a push drives the tool at force / damping; the others hold; it rests but for what the
+    posture pulls through its damped projector (0.3 N).
     """
     made = cell("cartesian_impedance", True, free_z=80.0)
     made.push(np.array([0.0, 0.0, 8.0]))

@@ -30,9 +30,10 @@ class Splice:
 class SamplerConfig:
     """steps, beta, prior, eta: of guidance.sample.
 
-    guide_last_step: always, or only where the splice has no room to fade in (bc_core.splice.leaves_room). fade: the step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only
-    the frozen rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay
-    rho and mode size K of bidirectional.select.
+    guide_last_step: always, or only where the splice has no room to fade in (bc_core.splice.leaves_room). fade: the
+    step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only the frozen
+    rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay rho and
+    mode size K of bidirectional.select.
     """
 
     steps: int | tuple[float, ...] = 5
