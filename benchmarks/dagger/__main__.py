@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.arguments import make_parser
 from benchmarks.dagger import report, verdict
 from benchmarks.dagger.execution import Job, run_jobs, sources
 from benchmarks.dagger.learners import ARMS, Plan
@@ -51,13 +52,10 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dagger", description=__doc__)
+    parser = make_parser("dagger", __doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
     parser.add_argument("--seeds", type=int, default=0, help=f"repetitions ({SEEDS})")
     parser.add_argument("--only", default="", help="run and show only arms with this in their name")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
     return parser.parse_args()
 
 

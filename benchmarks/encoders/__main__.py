@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bc_core.report.statistics import wilson
 from bc_core.training.progress import progress_bar
+from benchmarks.arguments import make_parser
 from benchmarks.encoders import report, verdict
 from benchmarks.encoders.arms import ARMS, OF_LEVEL
 from benchmarks.encoders.code import made_by
@@ -103,13 +104,10 @@ def _rows(learner: Learner, budget: Budget, results: Results) -> list[dict[str, 
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.encoders", description=__doc__)
+    parser = make_parser("encoders", __doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
     parser.add_argument("--only", default="", help="only policies with one of these in their name: explicit_,mae_10_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and picture into docs/benchmarks")
     return parser.parse_args()
 
 

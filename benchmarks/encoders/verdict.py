@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bc_core.report.statistics import PairedDifference, paired_difference
+from benchmarks.claims import CONFIRMED, MIXED, OPEN, REFUTED, judged, make_claim, told
 from benchmarks.encoders.arms import ARMS
 from benchmarks.encoders.plan import LIGHT, LOOKS, PLAIN, TEXTURE
 
 Row = Mapping[str, Any]
-CONFIRMED, REFUTED, OPEN, MIXED = "confirmed", "refuted", "open", "mixed"
 
 
 def find(rows: Sequence[Row], arm: str, episodes: int, look: str = PLAIN) -> Row | None:
@@ -66,18 +66,6 @@ def claims(rows: Sequence[Row], sizes: Sequence[int]) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _claim(text: str, verdict: str, figures: str) -> dict[str, str]:
-    return {"claim": text, "verdict": verdict, "figures": figures}
-
-
-def _told(result: PairedDifference) -> str:
-    return f"{100 * result.difference:+.0f} points ({100 * result.low:+.0f} to {100 * result.high:+.0f})"
-
-
-def _judged(result: PairedDifference) -> str:
-    return CONFIRMED if result.low > 0.0 else REFUTED if result.high < 0.0 else OPEN
-
-
 def _together(verdicts: Sequence[str]) -> str:
     """One verdict where all agree; what is open does not speak against what is not."""
     spoken = {verdict for verdict in verdicts if verdict != OPEN}
@@ -88,17 +76,17 @@ def _above(text: str, rows: Sequence[Row], arm: str, other: str, sizes: Sequence
     results = {n: difference(find(rows, arm, n), find(rows, other, n)) for n in dict.fromkeys(sizes)}
     there = {n: result for n, result in results.items() if result is not None}
     if not there:
-        return _claim(text, OPEN, "not run")
+        return make_claim(text, OPEN, "not run")
     names = f"{ARMS[arm].title} less {ARMS[other].title}"
-    figures = f"{names}: " + ", ".join(f"{n} demonstrations {_told(result)}" for n, result in there.items())
-    return _claim(text, _together([_judged(result) for result in there.values()]), figures)
+    figures = f"{names}: " + ", ".join(f"{n} demonstrations {told(result)}" for n, result in there.items())
+    return make_claim(text, _together([judged(result) for result in there.values()]), figures)
 
 
 def _above_with(text: str, rows: Sequence[Row], arm: str, few: int, many: int) -> dict[str, str]:
     result = difference(find(rows, arm, many), find(rows, arm, few))
     if result is None:
-        return _claim(text, OPEN, "not run")
-    return _claim(text, _judged(result), f"{ARMS[arm].title}: {many} less {few} demonstrations {_told(result)}")
+        return make_claim(text, OPEN, "not run")
+    return make_claim(text, judged(result), f"{ARMS[arm].title}: {many} less {few} demonstrations {told(result)}")
 
 
 def _robust(text: str, rows: Sequence[Row], arm: str, episodes: int) -> dict[str, str]:
@@ -107,26 +95,26 @@ def _robust(text: str, rows: Sequence[Row], arm: str, episodes: int) -> dict[str
     results = {look: difference(find(rows, arm, episodes, look), plain) for look in (LIGHT, TEXTURE)}
     there = {look: result for look, result in results.items() if result is not None}
     if len(there) < len(results):
-        return _claim(text, OPEN, "not run")
-    figures = f"{ARMS[arm].title}: " + ", ".join(f"{look} {_told(result)}" for look, result in there.items())
+        return make_claim(text, OPEN, "not run")
+    figures = f"{ARMS[arm].title}: " + ", ".join(f"{look} {told(result)}" for look, result in there.items())
     if all(result.low > -0.1 for result in there.values()):
-        return _claim(text, CONFIRMED, figures)
-    return _claim(text, REFUTED if any(result.high < 0.0 for result in there.values()) else OPEN, figures)
+        return make_claim(text, CONFIRMED, figures)
+    return make_claim(text, REFUTED if any(result.high < 0.0 for result in there.values()) else OPEN, figures)
 
 
 def _inherited(text: str, rows: Sequence[Row], episodes: int) -> dict[str, str]:
     """By what each loses of what it had, of one's own frames here: no picture of pre-training had another light."""
-    told, verdicts = [], []
+    figures, verdicts = [], []
     for look in (LIGHT, TEXTURE):
         changed = {arm: find(rows, arm, episodes, look) for arm in ("mae", "scratch")}
         result = difference(changed["mae"], changed["scratch"])
         plain = {arm: find(rows, arm, episodes) for arm in changed}
         if result is None:
             continue
-        verdicts.append(_judged(result))
+        verdicts.append(judged(result))
         losses = [f"{ARMS[arm].title} {_rate(plain[arm]):.0%} to {_rate(changed[arm]):.0%}" for arm in changed]
-        told.append(f"{look}: {', '.join(losses)}, difference of the two {_told(result)}")
-    return _claim(text, _together(verdicts), "; ".join(told)) if told else _claim(text, OPEN, "not run")
+        figures.append(f"{look}: {', '.join(losses)}, difference of the two {told(result)}")
+    return make_claim(text, _together(verdicts), "; ".join(figures)) if figures else make_claim(text, OPEN, "not run")
 
 
 def _rate(row: Row | None) -> float:

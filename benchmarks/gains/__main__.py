@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.arguments import make_parser
 from benchmarks.gains import cells, report, verdict
 from benchmarks.gains.cells import Budget
 from benchmarks.gains.execution import results_of, run_cells
@@ -59,12 +60,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gains", description=__doc__)
+    parser = make_parser("gains", __doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="full", help="quick: its figures mean nothing")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and picture into docs/benchmarks")
     return parser.parse_args()
 
 

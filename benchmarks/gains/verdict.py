@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bc_core.report.statistics import mean_interval, wilson
+from benchmarks.claims import CONFIRMED, OPEN, REFUTED, make_claim
 from benchmarks.gains.cells import DEMONSTRATE, DRIVE, TRAIN
 from benchmarks.gains.world import PRESETS
 
@@ -22,7 +23,6 @@ CLAIMS = {
     "Behaviour cloning prefers compliant gains": "compliant less stiff",
     "Behaviour cloning prefers overdamped gains": "overdamped less underdamped",
 }
-CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
 ROUNDING = 1e-9  # repetitions that agree to the digit have an interval of no width
 
 
@@ -113,9 +113,9 @@ def _effects(rows: Sequence[Row], of: Callable[[Row, str], bool]) -> dict[str, d
 def _claim(text: str, effect: Mapping[str, float] | None) -> dict[str, str]:
     """Open: the interval holds 0, or there are too few repetitions for one."""
     if effect is None:
-        return {"claim": text, "verdict": OPEN, "figures": "fewer than two repetitions"}
+        return make_claim(text, OPEN, "fewer than two repetitions")
     verdict = CONFIRMED if effect["low"] > ROUNDING else REFUTED if effect["high"] < -ROUNDING else OPEN
-    return {"claim": text, "verdict": verdict, "figures": points(effect)}
+    return make_claim(text, verdict, points(effect))
 
 
 def points(effect: Mapping[str, float]) -> str:

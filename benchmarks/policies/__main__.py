@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.arguments import make_parser
 from benchmarks.policies import cells, report, verdict
 from benchmarks.policies.execution import compiled, latencies, run_cells
 from benchmarks.policies.learning import Budget
@@ -62,15 +63,12 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.policies", description=__doc__)
+    parser = make_parser("policies", __doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
     parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--latency", action="store_true", help="measure inference too")
     parser.add_argument("--compile", action="store_true", help="and that of compiled heads (with --latency)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
     return parser.parse_args()
 
 
