@@ -32,8 +32,8 @@ class Reference {
   // put elsewhere.
   void reset(const double* place, double gripper);
 
-  // The next chunk takes over at a time, `seconds` after the last move: `old` is the chunk followed until then, or null.
-  // Returns the raw jump at that time.
+  // The next chunk takes over at a time, `seconds` after the last move: `old` is the chunk followed until then, or
+  // null. Returns the raw jump at that time.
   Jump change(const Chunk* old, Chunk& next, std::int64_t time_ns, double seconds);
   // Moves to the value of a chunk at a time, `seconds` after the last move.
   void follow(const Chunk& chunk, std::int64_t time_ns, double seconds);
