@@ -92,7 +92,7 @@ def test_a_table_says_what_the_episodes_say() -> None:
 
 
 def test_presets_are_crossed_in_the_scenes_that_all_were_driven_in() -> None:
-    """A policy that fails in the later scenes, in which it was driven under its own preset alone, is no worse for it."""
+    """Failures in the later scenes, in which a policy was driven under its own preset alone, do not count there."""
     every = rows(dict.fromkeys(PRESETS, "11111"), crossed=True)
     for each in every:
         if each["kind"] == DRIVE and each["driven"] != each["preset"]:
