@@ -91,6 +91,19 @@ def test_a_table_says_what_the_episodes_say() -> None:
     assert found["crossed"]["CO"]["SU"]["rate"] == 1.0
 
 
+def test_presets_are_crossed_in_the_scenes_that_all_were_driven_in() -> None:
+    """Failures in the later scenes, in which a policy was driven under its own preset alone, do not count there."""
+    every = rows(dict.fromkeys(PRESETS, "11111"), crossed=True)
+    for each in every:
+        if each["kind"] == DRIVE and each["driven"] != each["preset"]:
+            each.update(row([Episode(i, True, 3.0, None) for i in range(2)]))
+        elif each["kind"] == DRIVE:
+            each.update(row([Episode(i, i < 2, 3.0, None) for i in range(5)]))
+    found = verdict.summary(every)
+    assert found["presets"]["CO"]["policy"]["rate"] == 0.4
+    assert {found["crossed"][a][b]["rate"] for a in PRESETS for b in PRESETS} == {1.0}
+
+
 def test_a_repetition_that_is_not_whole_is_left_out() -> None:
     every = rows(dict.fromkeys(PRESETS, "11111"))
     short = [each for each in every if (each["kind"], each["preset"], each["repetition"]) != (DRIVE, "SU", 1)]

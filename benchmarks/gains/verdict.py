@@ -39,13 +39,14 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "policy": _effects(driven, lambda row, preset: row["preset"] == row["driven"] == preset),
         "expert": _effects([row for row in rows if row["kind"] == DEMONSTRATE], lambda row, p: row["preset"] == p),
     }
+    same = _in_the_same_scenes(driven) if crossed else []
     if crossed:
-        effects["demonstrations"] = _effects(driven, lambda row, preset: row["preset"] == preset)
-        effects["rollout"] = _effects(driven, lambda row, preset: row["driven"] == preset)
+        effects["demonstrations"] = _effects(same, lambda row, preset: row["preset"] == preset)
+        effects["rollout"] = _effects(same, lambda row, preset: row["driven"] == preset)
     return {
         "repetitions": len(whole),
         "presets": {preset: _preset(rows, preset) for preset in PRESETS},
-        "crossed": {a: {b: _success(_driven(driven, a, b)) for b in PRESETS} for a in PRESETS} if crossed else None,
+        "crossed": {a: {b: _success(_driven(same, a, b)) for b in PRESETS} for a in PRESETS} if crossed else None,
         "effects": effects,
         "claims": [_claim(text, effects["policy"].get(name)) for text, name in CLAIMS.items()],
     }
@@ -68,6 +69,13 @@ def _driven(rows: Sequence[Row], preset: str, driven: str, repetition: int | Non
     """Roll-outs; repetition: None for all."""
     found = [row for row in rows if row["kind"] == DRIVE and row["preset"] == preset and row["driven"] == driven]
     return [row for row in found if repetition in (None, row["repetition"])]
+
+
+def _in_the_same_scenes(driven: Sequence[Row]) -> list[Row]:
+    """Roll-outs cut to the scenes that all of them have: under its own preset a policy is driven in more."""
+    count = min(len(row["solved"]) for row in driven)
+    cut = [(row, row["solved"][:count]) for row in driven]
+    return [{**row, "solved": solved, "rate": solved.count("1") / count} for row, solved in cut]
 
 
 def _success(rows: Sequence[Row]) -> dict[str, Any]:
