@@ -71,7 +71,7 @@ class ChunkPolicy(Policy):
         continuation = None
         if mask == Mask.COHERENT or weights.any():
             target, room = self._target(prefix, newest), leaves_room(self.horizon, frozen, execution_horizon)
-            continuation = Continuation(mask, target, weights, frozen, beta, guide_last_step=not room)
+            continuation = Continuation(mask, target, weights, frozen, beta, guide_last_step=not bool(room))
         with torch.inference_mode(False), torch.no_grad():
             features, images = self._inputs(frame.values)
             condition = self.network.encode(features, self.network.prepare(images))

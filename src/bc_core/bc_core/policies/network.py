@@ -52,7 +52,7 @@ class PolicyNetwork(Network):
         views: Sequence[View],
         size: Size,
         head: HeadConfig,
-        vision: VisionConfig = VisionConfig(),  # noqa: B008 (frozen)
+        vision: VisionConfig = VisionConfig(),
     ) -> None:
         super().__init__()
         encoders = {view.stream: build_encoder(view, vision.of(view.stream)) for view in views}

@@ -36,7 +36,7 @@ def pretrain(
     contract: Contract,
     config: PretrainConfig,
     out: Path,
-    hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
+    hardware: Hardware = Hardware(),
     resume: bool = False,
 ) -> dict[str, Any]:
     """Train an auto-encoder on the images of all episodes and write its encoder, as `type: pretrained` takes it.

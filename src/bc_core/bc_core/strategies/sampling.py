@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bc_core import guidance
 from bc_core.mask import BETA, GUIDED, Mask, mask_weights
+from bc_core.splice import fade_end, leaves_room
 from bc_core.strategies import bidirectional
 from bc_core.strategies.conditioning import RowDenoiser, frozen_rows, sample_conditioned
 
@@ -103,13 +104,8 @@ def _last(weights: Tensor, splice: Splice, fade: bool) -> Tensor:
     """Weights of the last step: none, save for chunks whose splice has no room to fade in."""
     if not fade or weights.ndim == 1:
         return torch.zeros_like(weights)
-    room = _fade_end(weights.shape[1], splice) > splice.frozen
+    room = torch.from_numpy(leaves_room(weights.shape[1], splice.frozen.numpy(), splice.executed.numpy()))
     return torch.where(room[:, None], 0.0, weights)
-
-
-def _fade_end(horizon: int, splice: Splice) -> Tensor:
-    """bc_core.splice.fade_end, (B,)."""
-    return torch.maximum(torch.minimum(horizon - splice.executed, splice.frozen + splice.executed), splice.frozen)
 
 
 def _faded(chunk: Tensor, splice: Splice) -> Tensor:
@@ -117,7 +113,7 @@ def _faded(chunk: Tensor, splice: Splice) -> Tensor:
     horizon, frozen = chunk.shape[1], splice.frozen[:, None]
     last = (frozen - 1).clamp(min=0)[..., None].expand(-1, 1, chunk.shape[2])
     offset = splice.prefix.gather(1, last) - chunk.gather(1, last)
-    free = _fade_end(horizon, splice)[:, None]
+    free = torch.from_numpy(fade_end(horizon, splice.frozen.numpy(), splice.executed.numpy()))[:, None]
     weight = (free - torch.arange(horizon)).clamp(min=0) / (free - frozen + 1)
     return chunk + torch.where(frozen > 0, weight, 0.0)[..., None] * offset
 

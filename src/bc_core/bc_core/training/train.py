@@ -55,7 +55,7 @@ def train(
     config: TrainConfig | Mapping[str, Any],
     out_dir: Path | str,
     start: Path | str | None = None,
-    hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
+    hardware: Hardware = Hardware(),
     resume: bool | None = False,
     rollouts: Rollouts | None = None,
     page: bool = True,

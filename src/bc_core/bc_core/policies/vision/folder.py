@@ -119,29 +119,25 @@ def _check_weights(folder: Path) -> None:
 
 
 def _transformers_weights(folder: Path, model: Any) -> dict[str, Tensor]:
-    """Of the whole model; what the folder lacks is left out."""
-    options = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True, "dtype": torch.float32}
-    try:
-        loaded, found = type(model).from_pretrained(folder, config=model.config, **options)
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from error
-    missing = {str(key) for key in found["missing_keys"]}
-    return {name: value for name, value in loaded.state_dict().items() if name not in missing}
+    return _loaded(type(model), folder, config=model.config, dtype=torch.float32)
 
 
 def _latent_weights(folder: Path) -> dict[str, Tensor]:
-    library = require("diffusers", "diffusers", PURPOSE)
-    options = {"use_safetensors": True, "local_files_only": True, "low_cpu_mem_usage": False}
+    return _loaded(require("diffusers", "diffusers", PURPOSE).AutoencoderKL, folder, low_cpu_mem_usage=False)
+
+
+def _loaded(kind: Any, folder: Path, **options: Any) -> dict[str, Tensor]:
+    """Weights of a whole model of that class; what the folder lacks is left out."""
     try:
-        loaded, found = library.AutoencoderKL.from_pretrained(folder, output_loading_info=True, **options)
+        loaded, found = kind.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+        )
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from error
+        raise BcError(
+            f"the weights in '{folder}' cannot be loaded ({error}): fetch or train the backbone anew"
+        ) from error
     missing = {str(key) for key in found["missing_keys"]}
     return {name: value for name, value in loaded.state_dict().items() if name not in missing}
-
-
-def _damaged(folder: Path, error: Exception) -> BcError:
-    return BcError(f"the weights in '{folder}' cannot be loaded ({error}): fetch or train the backbone anew")
 
 
 @torch.no_grad()
