@@ -1,14 +1,13 @@
 """python -m benchmarks.dagger: runs what is missing, writes out/bench/dagger.json, its pictures and its page."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.arguments import make_parser
+from benchmarks.command import make_parser, write_results
 from benchmarks.dagger import report, verdict
 from benchmarks.dagger.execution import Job, run_jobs, sources
 from benchmarks.dagger.learners import ARMS, Plan
@@ -17,7 +16,6 @@ from benchmarks.rtc.cells import Results
 
 SEEDS = 5  # independent repetitions: other demonstrations, other initial weights, other states visited
 QUICK_SEEDS, QUICK = 2, Plan(rounds=2, episodes=60, longest=300, steps=100)
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -42,10 +40,7 @@ def main() -> int:
         "runs": runs,
         **verdict.summary(runs),
     }
-    (folder / "dagger.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder
-    report.write(document, written)
-    console.print(f"{folder / 'dagger.json'}, {written / 'dagger.md'}")
+    write_results(console, "dagger", document, folder, arguments.publish, report.write)
     for text, reached in document["goals"]:
         console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False, soft_wrap=True)
     return 0 if arguments.quick or all(reached for _, reached in document["goals"]) else 1

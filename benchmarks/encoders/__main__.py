@@ -1,7 +1,6 @@
 """python -m benchmarks.encoders: runs what is missing, writes out/bench/encoders.json, its picture and its page."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from bc_core.report.statistics import wilson
 from bc_core.training.progress import progress_bar
-from benchmarks.arguments import make_parser
+from benchmarks.command import make_parser, write_results
 from benchmarks.encoders import report, verdict
 from benchmarks.encoders.arms import ARMS, OF_LEVEL
 from benchmarks.encoders.code import made_by
@@ -22,8 +21,6 @@ from benchmarks.encoders.plan import BUDGETS, JUDGED, LOOKS, Budget, Learner, Pr
 from benchmarks.pool import run_all
 from benchmarks.provenance import provenance
 from benchmarks.rtc.cells import Results
-
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -54,12 +51,7 @@ def main() -> int:
         "pairs": verdict.pairs(rows, budget.episodes),
         "claims": verdict.claims(rows, budget.episodes),
     }
-    (folder.parent / "encoders.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder.parent
-    report.write(document, written)
-    console.print(f"{folder.parent / 'encoders.json'}, {written / 'encoders.md'}")
-    for claim in document["claims"]:
-        console.print(f"{claim['verdict']:9}  {claim['claim']}: {claim['figures']}", highlight=False, soft_wrap=True)
+    write_results(console, "encoders", document, folder.parent, arguments.publish, report.write)
     return 0
 
 

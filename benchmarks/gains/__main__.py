@@ -1,7 +1,6 @@
 """python -m benchmarks.gains: runs the cells that are missing, writes out/bench/gains.json, picture and page."""
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.arguments import make_parser
+from benchmarks.command import make_parser, write_results
 from benchmarks.gains import cells, report, verdict
 from benchmarks.gains.cells import Budget
 from benchmarks.gains.execution import results_of, run_cells
@@ -19,7 +18,6 @@ BUDGETS = {
     "quick": Budget("conveyor_fast", "flow", repetitions=1, demonstrations=3, steps=60, trials=3, crossed=0),
     "full": Budget("conveyor_fast", "flow", repetitions=4, demonstrations=30, steps=800, trials=50, crossed=15),
 }
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -50,12 +48,7 @@ def main() -> int:
         "cells": rows,
         **verdict.summary(rows),
     }
-    (folder / "gains.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder
-    report.write(document, written)
-    console.print(f"{folder / 'gains.json'}, {written / 'gains.md'}")
-    for claim in document["claims"]:
-        console.print(f"{claim['verdict']:9}  {claim['claim']}: {claim['figures']}", highlight=False, soft_wrap=True)
+    write_results(console, "gains", document, folder, arguments.publish, report.write)
     return 0
 
 

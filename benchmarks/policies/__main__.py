@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.arguments import make_parser
+from benchmarks.command import make_parser, write_results
 from benchmarks.policies import cells, report, verdict
 from benchmarks.policies.execution import compiled, latencies, run_cells
 from benchmarks.policies.learning import Budget
@@ -21,7 +21,6 @@ BUDGETS = {
     "gate": Budget(steps=1000),
     "full": Budget(steps=2500, width=128, episodes=500),
 }
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -53,12 +52,7 @@ def main() -> int:
         "claims": verdict.claims(rows),
         "latency": json.loads(timing.read_text(encoding="utf-8")) if timing.exists() else None,
     }
-    (folder / "policies.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder
-    report.write(document, written)
-    console.print(f"{folder / 'policies.json'}, {written / 'policies.md'}")
-    for claim in document["claims"]:
-        console.print(f"{claim['verdict']:9}  {claim['claim']}", highlight=False, soft_wrap=True)
+    write_results(console, "policies", document, folder, arguments.publish, report.write)
     return 0
 
 
