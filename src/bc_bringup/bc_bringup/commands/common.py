@@ -96,3 +96,13 @@ def positive(text: str) -> int:
     if value < 1:
         raise ValueError(text)
     return value
+
+
+def add_hardware_arguments(parser: argparse.ArgumentParser) -> None:
+    """--accelerator and --devices, of what trains."""
+    parser.add_argument(
+        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="%(default)s unless given"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs, or CPU processes; 0: all GPUs (%(default)s)"
+    )

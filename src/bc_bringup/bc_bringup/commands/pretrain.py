@@ -7,6 +7,8 @@ reconstructions.png, which shows what the encoder keeps of an image. After a kil
 import argparse
 from pathlib import Path
 
+from bc_bringup.commands.common import add_hardware_arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("episodes", type=Path, nargs="+", metavar="DIR", help="episodes, or folders that hold them")
@@ -16,10 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps, instead of the configured ones")
     parser.add_argument("--seed", type=int, help="instead of the configured one")
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted run of this folder")
-    parser.add_argument(
-        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="%(default)s unless given"
-    )
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="as of bcros train (%(default)s)")
+    add_hardware_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
