@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
+from bc_sim.tagged_cube import cover
 from bc_sim.task_config import TaskConfig
 
 Array = npt.NDArray[np.float64]
@@ -255,6 +256,8 @@ def _add_cube(spec: mujoco.MjSpec, task: TaskConfig) -> None:
         contype=contype,
         conaffinity=conaffinity,
     )
+    if cube.tags is not None:
+        cover(spec, spec.geom("cube"), cube.edge, cube.tags)
 
 
 def _add_camera(spec: mujoco.MjSpec, task: TaskConfig) -> None:
