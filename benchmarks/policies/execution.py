@@ -38,7 +38,7 @@ def latencies(budget: Budget) -> dict[str, float]:
         if arm.config.type == "fast":
             continue
         size = Size(horizon, task.action_width, budget.width, budget.blocks, 0.0)
-        network = PolicyNetwork(task.observation_width, {}, size, arm.config).eval().requires_grad_(False)
+        network = PolicyNetwork(task.observation_width, (), size, arm.config).eval().requires_grad_(False)
         generator, observation = torch.Generator().manual_seed(0), torch.zeros(1, task.observation_width)
         seconds = []
         for _ in range(WARM_UP + MEASURED):

@@ -17,6 +17,7 @@ from bc_core.mask import Mask
 from bc_core.policies.abilities import masks_of
 from bc_core.policies.heads.config import HEADS, HeadConfig
 from bc_core.policies.lerobot.config import LEROBOT_HEADS
+from bc_core.policies.vision.config import VisionConfig
 from bc_core.schema import Section, read_settings
 
 TYPES: dict[str, type[HeadConfig]] = {**HEADS, **LEROBOT_HEADS}
@@ -28,7 +29,8 @@ class PolicyConfig:
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
     see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
-    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head.
+    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head. vision: image
+    encoders of the cameras.
     """
 
     observations: tuple[str, ...]
@@ -41,6 +43,7 @@ class PolicyConfig:
     blocks: int
     dropout: float
     head: HeadConfig
+    vision: VisionConfig = field(default_factory=VisionConfig)
 
     @property
     def masks(self) -> frozenset[Mask]:
@@ -61,6 +64,7 @@ class PolicyConfig:
             blocks=section.integer("blocks", minimum=1, maximum=64),
             dropout=section.number("dropout", minimum=0.0, maximum=0.9),
             head=read_settings(head, section),
+            vision=VisionConfig.from_section(section.section("vision", {})),
         )
         section.finish()
         return config
@@ -68,6 +72,8 @@ class PolicyConfig:
     def to_document(self) -> dict[str, Any]:
         document = asdict(self)
         head = document.pop("head")
+        del document["vision"]
+        vision = {"vision": self.vision.to_document()} if self.vision.encoders else {}
         return {
             "type": self.head.type,
             **document,
@@ -75,6 +81,7 @@ class PolicyConfig:
             "relations": [{"of": of, "to": to} for of, to in self.relations],
             "encoding": str(self.encoding),
             **head,
+            **vision,
         }
 
 

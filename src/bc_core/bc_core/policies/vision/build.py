@@ -1,0 +1,14 @@
+"""From the settings of an image encoder to the encoder."""
+
+from bc_core.policies.vision.base import ImageEncoder, View
+from bc_core.policies.vision.config import EncoderConfig, SpatialSoftmaxConfig
+from bc_core.policies.vision.spatial_softmax import SpatialSoftmaxEncoder
+
+
+def build_encoder(view: View, config: EncoderConfig) -> ImageEncoder:
+    """BcError: the images do not suit the encoder, or it needs a package that is not installed."""
+    match config:
+        case SpatialSoftmaxConfig():
+            return SpatialSoftmaxEncoder(view, config)
+        case _:
+            raise ValueError(f"no image encoder for {config}")
