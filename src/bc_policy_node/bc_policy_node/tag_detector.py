@@ -36,8 +36,8 @@ STATES_KEPT_NS = 2 * NANOSECONDS
 
 
 class TagDetector(BcLifecycleNode):
-    """Looks at each image once everything is there that its pose needs: the camera's intrinsics and, where the camera is
-    on the tool, the tool's pose before and after the image.
+    """Looks at each image once everything is there that its pose needs: the camera's intrinsics and, with the camera on
+    the tool, the tool's pose before and after the image.
 
     In lock step it is a participant: TickDone follows when the images up to the tick have been looked at.
     """
