@@ -58,6 +58,7 @@ PYTHON_MODULES = {
 # the same of single features: module -> (distribution, feature)
 OPTIONAL_MODULES = {
     "diffusers": ("diffusers", "diffusion policies"), "tokenizers": ("tokenizers", "FAST policies"),
+    "transformers": ("transformers", "image encoders: ViT, pre-trained; bcros pretrain"),
     "zarr": ("zarr", "bcros convert --to zarr"), "rerun": ("rerun-sdk", "bcros view"),
     "ray": ("ray", "bcros convert --ray"), "aiohttp": ("aiohttp", "device:=browser, selector:=vlm"),
     "cryptography": ("cryptography", "device:=browser"), "pyspacemouse": ("pyspacemouse", "device:=spacemouse"),

@@ -29,8 +29,10 @@ FACING = Rotation.from_euler("x", 180.0, degrees=True)  # a tag's z towards the 
 
 def info(**changes: Any) -> SimpleNamespace:
     """A CameraInfo that is right, save for the changes."""
-    right: dict[str, Any] = {"width": 640, "height": 480, "distortion_model": "plumb_bob", "d": [0.0] * 5,
-             "k": MATRIX.ravel(), "binning_x": 0, "binning_y": 0, "roi": SimpleNamespace(width=0, height=0)}  # fmt: skip
+    right: dict[str, Any] = {
+        "width": 640, "height": 480, "distortion_model": "plumb_bob", "d": [0.0] * 5,
+        "k": MATRIX.ravel(), "binning_x": 0, "binning_y": 0, "roi": SimpleNamespace(width=0, height=0),
+    }  # fmt: skip
     return SimpleNamespace(**{**right, **changes})
 
 
@@ -86,7 +88,7 @@ def test_the_pose_is_found_within_its_uncertainty(distortion: Array) -> None:
 
 
 def test_an_ambiguous_pose_is_refused_and_not_guessed() -> None:
-    """Corners of one small square with noise fit two poses; the limit on their ratio takes out nearly all wrong ones."""
+    """Corners of one small square with noise fit two poses; their ratio tells nearly all wrong ones."""
     single = replace(CUBE, tags={4: CUBE.tags[4]}, limits=replace(CUBE.limits, uncertainty=10.0))
     true, rng = tilted(20.0, 1.2), np.random.default_rng(0)
     corners, _ = cv2.projectPoints(single.corners(4), true.rotation.as_rotvec(), true.position, MATRIX, np.zeros(5))

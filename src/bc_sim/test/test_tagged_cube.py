@@ -5,13 +5,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from scipy.spatial.transform import Rotation
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
 from bc_core.tags.config import TagsConfig
 from bc_core.tags.intrinsics import Intrinsics
-from bc_core.tags.pose import Estimate, Refusal, TagFinder, object_pose
+from bc_core.tags.pose import Refusal, TagFinder, object_pose
 from bc_sim import messages, scene
 from bc_sim.camera import OffscreenCamera
 from bc_sim.task import StartState, write_start
@@ -78,8 +79,6 @@ def test_the_pose_found_is_the_true_one_within_its_uncertainty(
 
 
 def test_a_tag_larger_than_its_face_is_refused(config_folder: Path) -> None:
-    import yaml
-
     document = yaml.safe_load((config_folder / "tasks" / "conveyor_tag.yaml").read_text())
     document["cube"]["tags"]["size"] = 0.05
     with pytest.raises(BcError, match="white margin"):

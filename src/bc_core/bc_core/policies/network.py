@@ -1,7 +1,7 @@
 """The network of a policy: an encoder that runs once per observation, and an action head."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,16 +9,21 @@ from torch import Tensor, nn
 from bc_core.policies.heads.base import Head
 from bc_core.policies.heads.build import build_head
 from bc_core.policies.heads.config import HeadConfig
+from bc_core.policies.learner import Batch, Learner
 from bc_core.policies.trunks import Size
 from bc_core.policies.vision.base import ImageEncoder, View
 from bc_core.policies.vision.build import build_encoder
 from bc_core.policies.vision.config import VisionConfig
 
 
-class Network(nn.Module, ABC):
+class Network(Learner):
     """What every policy has."""
 
     head: Head
+
+    def initialise(self) -> None:
+        """Fetch what a new policy begins with, beside random weights. Default: nothing. BcError: it is not there."""
+        return
 
     def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """uint8 images stream -> (B, n_obs_steps, H, W, C) to what `encode` takes of them; the same before and after
@@ -28,6 +33,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def encode(self, features: Tensor, images: Mapping[str, Tensor]) -> Tensor:
         """Embedding (B, C) of normalised features (B, F) and prepared images, stream -> (B, ...)."""
+
+    def loss(self, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+        """The head's; its noise samples share the encoding of their frame."""
+        condition = self.encode(batch.features, batch.images).float().repeat(draws, 1)
+        return self.head.loss(condition, batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1), generator)
 
 
 class PolicyNetwork(Network):
@@ -51,12 +61,18 @@ class PolicyNetwork(Network):
         self.observation = nn.Linear(inputs, size.width)
         self.head = build_head(size, head)
 
-    def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        prepared = {}
+    def encoders(self) -> Iterator[tuple[str, ImageEncoder]]:
+        """Of every camera, by stream."""
         for stream, encoder in self.cameras.items():
             assert isinstance(encoder, ImageEncoder)
-            prepared[stream] = encoder.prepare(images[stream])
-        return prepared
+            yield stream, encoder
+
+    def initialise(self) -> None:
+        for _, encoder in self.encoders():
+            encoder.initialise()
+
+    def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {stream: encoder.prepare(images[stream]) for stream, encoder in self.encoders()}
 
     def encode(self, features: Tensor, images: Mapping[str, Tensor]) -> Tensor:
         parts = [features, *(encoder(images[stream]) for stream, encoder in self.cameras.items())]

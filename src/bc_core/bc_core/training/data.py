@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from bc_core.policies.config import DataConfig, PolicyConfig, TrainConfig
 from bc_core.policies.lerobot.config import LeRobotConfig
 from bc_core.policies.lerobot.fitting import fit_plain
 from bc_core.policies.network import Network
+from bc_core.policies.vision.folder import described
 
-_PREPARED_AT_ONCE = 256
+_PREPARED_AT_ONCE = 64
+"""Frames whose images become embeddings at once: what lies between, of large backbones, is large."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,10 @@ def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: Tra
         fitted = fit_plain(found.features, found.encoded, found.valid, config.policy)
         return ChunkPolicy(contract, config.policy, *fitted)
     actions = fit_actions(found.encoded, found.valid, config.policy.row_floor)
-    return ChunkPolicy(contract, config.policy, fit_observations(found.features), actions)
+    whole = replace(config.policy, vision=described(config.policy.vision))
+    policy = ChunkPolicy(contract, whole, fit_observations(found.features), actions)
+    policy.network.initialise()
+    return policy
 
 
 def training_set(episodes: Sequence[EpisodeTicks], policy: ChunkPolicy, config: DataConfig) -> TrainingSet:

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from bc_core.contract import Contract
@@ -35,6 +37,10 @@ class ImageEncoder(nn.Module, ABC):
 
     features: int
 
+    def initialise(self) -> None:
+        """Fetch what a new policy begins with, beside random weights. Default: nothing. BcError: it is not there."""
+        return
+
     def prepare(self, images: Tensor) -> Tensor:
         """Images to whatever `forward` takes, the batch first. Default: as they are."""
         return images
@@ -42,3 +48,31 @@ class ImageEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, prepared: Tensor) -> Tensor:
         """What `prepare` returned, to (B, features)."""
+
+
+class Frozen(nn.Module):
+    """A module that training leaves as it is: without gradients, in evaluation mode whatever its surroundings are in.
+
+    Runs of training keep no copies of its weights (training.state, training.optimise).
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        return self
+
+    def forward(self, *inputs: Tensor) -> Any:
+        with torch.no_grad():
+            return self.module(*inputs)
+
+
+def frozen_names(network: nn.Module) -> tuple[str, ...]:
+    """Beginnings of the names of all parameters and buffers that are Frozen."""
+    return tuple(f"{name}." for name, module in network.named_modules() if isinstance(module, Frozen))
+
+
+def channels_first(images: Tensor) -> Tensor:
+    """uint8 (B, n, height, width, C) to float (B, n, C, height, width), 0 to 255."""
+    return images.permute(0, 1, 4, 2, 3).float()

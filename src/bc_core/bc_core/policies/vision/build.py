@@ -1,7 +1,15 @@
 """From the settings of an image encoder to the encoder."""
 
 from bc_core.policies.vision.base import ImageEncoder, View
-from bc_core.policies.vision.config import EncoderConfig, SpatialSoftmaxConfig
+from bc_core.policies.vision.config import (
+    EncoderConfig,
+    PretrainedConfig,
+    ResNetConfig,
+    SpatialSoftmaxConfig,
+    VitConfig,
+)
+from bc_core.policies.vision.pretrained import PretrainedEncoder
+from bc_core.policies.vision.scratch import ResNetEncoder, VitEncoder
 from bc_core.policies.vision.spatial_softmax import SpatialSoftmaxEncoder
 
 
@@ -10,5 +18,11 @@ def build_encoder(view: View, config: EncoderConfig) -> ImageEncoder:
     match config:
         case SpatialSoftmaxConfig():
             return SpatialSoftmaxEncoder(view, config)
+        case ResNetConfig():
+            return ResNetEncoder(view, config)
+        case VitConfig():
+            return VitEncoder(view, config)
+        case PretrainedConfig():
+            return PretrainedEncoder(view, config)
         case _:
             raise ValueError(f"no image encoder for {config}")
