@@ -50,29 +50,22 @@ def test_it_strikes_whole_samples_as_often_as_it_is_told() -> None:
     assert torch.equal(FeatureDropout(0.0, columns, means)(features, generator), features)
 
 
-def test_a_policy_that_never_saw_its_joints_does_not_heed_them(
+def test_a_policy_that_never_sees_its_joints_learns_less_from_them(
     contract: Contract, new_recording: NewRecording, tmp_path: Path
 ) -> None:
-    """At probability 1 what joints do to the loss is never seen, so weights of theirs have no gradient of their own: they
-    all move in step with the bias, by the mean that stands for them. Without dropout they do not."""
-    bags = [record(contract, new_recording(number), 1.0 if number % 2 else -1.0) for number in range(3)]
+    """Joints tell how late it is and to which side the swing goes; at probability 1 training sees their means."""
+    bags = [record(contract, new_recording(number), 1.0 if number % 2 else -1.0) for number in range(4)]
 
-    def moved(**changes: Any) -> torch.Tensor:
-        from bc_core.checkpoint import load_policy
+    def loss(**changes: Any) -> float:
+        document = settings(steps=150, batch=64, validation=0.0, **changes)
+        document["policy"].update(width=64, blocks=1)
+        return float(train(bags, contract, document, tmp_path / "policy")["train_loss"])
 
-        document = settings(steps=8, batch=16, observation_noise=0.0, validation=0.0, **changes)
-        document["policy"].update(width=32, blocks=1, horizon=6)
-        document["training"]["weight_decay"] = 0.0
-        train(bags, contract, document, tmp_path / "policy")
-        network: Any = load_policy(tmp_path / "policy").network
-        torch.manual_seed(document["training"]["seed"])
-        return network.observation.weight.detach().clone()
-
-    free = moved(learning_rate=1e-8)  # as good as its start
-    dropout = {"probability": 1.0, "streams": ["arm", "gripper"]}
-    dropped = moved(proprioception_dropout=dropout)
-    assert read_config(tmp_path / "policy")["training"]["settings"]["training"]["proprioception_dropout"] is not None
-    assert (dropped - free).abs().max() < 0.1 * (moved() - free).abs().max()
+    free = loss()
+    blind = loss(proprioception_dropout={"probability": 1.0, "streams": ["arm", "gripper"]})
+    kept = read_config(tmp_path / "policy")["training"]["settings"]["training"]["proprioception_dropout"]
+    assert kept == {"probability": 1.0, "streams": ["arm", "gripper"]}
+    assert blind > 1.15 * free, (blind, free)
 
 
 def test_a_stream_that_is_not_observed_is_refused(
@@ -80,5 +73,5 @@ def test_a_stream_that_is_not_observed_is_refused(
 ) -> None:
     bags = [record(contract, new_recording(0), 1.0)]
     document = settings(proprioception_dropout={"probability": 0.5, "streams": ["tcp"]})
-    with pytest.raises(BcError, match="'tcp', which is no numeric stream among policy.observations \\(arm, gripper"):
+    with pytest.raises(BcError, match="'tcp', which is no numeric stream among policy"):
         train(bags, contract, document, tmp_path / "policy")
