@@ -161,7 +161,7 @@ def test_poses_bear_their_images_stamps_and_stop_with_the_tag(make: Callable[...
         assembler.add("object", stamp_ns(msg), extract(contract.observations["object"], msg))
     last = contract.grid.floor(3 * PERIOD + contract.observations["object"].max_age_ns)
     assert len(assembler.frame(last).values["object"]) == 1
-    with pytest.raises(ObservationError, match=r"object/tag_odometry is 0\.\d+ s old at tick 13"):
+    with pytest.raises(ObservationError, match=r"object/tag_odometry is 0\.\d+ s old at tick 12"):
         assembler.frame(last + 1)
     assert len(graph.odometry) == 2
 
