@@ -1,5 +1,7 @@
 """Dense optical flow as an input: what moves, and whereto, beside what is there."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import torch
@@ -46,9 +48,7 @@ class FlowEncoder(ImageEncoder):
         x and y, -1 to 1."""
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         flows = [
-            np.concatenate(
-                [search.calc(before, after, None) for before, after in zip(steps[:-1], steps[1:], strict=True)], axis=-1
-            )
+            np.concatenate([search.calc(before, after, None) for before, after in pairwise(steps)], axis=-1)
             for steps in grey(images, self.encoding)
         ]
         flow = torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2).to(images.device)

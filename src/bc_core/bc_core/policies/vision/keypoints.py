@@ -23,8 +23,8 @@ class KeypointEncoder(ImageEncoder):
     A landmark's position is the mean of the keypoints' positions, weighted by a softmax of how much each of them looks
     like it: spatial softmax (Levine et al., arXiv 1504.00702) over keypoints instead of pixels. Beside the positions
     comes the largest value of every projected descriptor, for what there is to be seen (Zaheer et al., "Deep Sets",
-    arXiv 1703.06114): the order of keypoints means nothing. Keypoints: SIFT (Lowe, IJCV 2004) with RootSIFT's descriptors
-    (Arandjelovic and Zisserman, CVPR 2012), or ORB (Rublee et al., ICCV 2011), whose 256 bits become -1 and 1.
+    arXiv 1703.06114): the order of keypoints means nothing. Keypoints: SIFT (Lowe, IJCV 2004) with RootSIFT's
+    descriptors (Arandjelovic and Zisserman, CVPR 2012), or ORB (Rublee et al., ICCV 2011), whose 256 bits become -1 and 1.
     """
 
     def __init__(self, view: View, config: KeypointsConfig) -> None:
