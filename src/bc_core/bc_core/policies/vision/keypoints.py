@@ -24,7 +24,7 @@ class KeypointEncoder(ImageEncoder):
     like it: spatial softmax (Levine et al., arXiv 1504.00702) over keypoints instead of pixels. Beside the positions
     comes the largest value of every projected descriptor, for what there is to be seen (Zaheer et al., "Deep Sets",
     arXiv 1703.06114): the order of keypoints means nothing. Keypoints: SIFT (Lowe, IJCV 2004) with RootSIFT's
-    descriptors (Arandjelovic and Zisserman, CVPR 2012), or ORB (Rublee et al., ICCV 2011), whose 256 bits become -1 and 1.
+    descriptors (Arandjelovic and Zisserman, CVPR 2012), or ORB (Rublee et al., ICCV 2011), whose 256 bits are -1 and 1.
     """
 
     def __init__(self, view: View, config: KeypointsConfig) -> None:
