@@ -166,7 +166,7 @@ class TagDetector(BcLifecycleNode):
             return
         motion = self._motion.add(stamp_ns, camera @ estimate.pose)
         if motion is None:
-            self._report(Level.WARN, f"'{self._config.object}' was seen once, its velocity needs another image")
+            self._report(Level.WARN, f"'{self._config.name}' was seen once, its velocity needs another image")
             return
         self._odometry.publish(self._message(stamp_ns, motion, estimate.uncertainty))
         self._report(Level.OK, "")
@@ -175,7 +175,7 @@ class TagDetector(BcLifecycleNode):
         back = motion.pose.rotation.inv()
         linear, angular = back.apply(motion.linear), back.apply(motion.angular)
         pose = motion.pose.values()
-        msg = odometry_to_msg(stamp_ns, self._base_frame, self._config.object, pose, linear, angular)
+        msg = odometry_to_msg(stamp_ns, self._base_frame, self._config.name, pose, linear, angular)
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = np.eye(3) * uncertainty**2  # that of the worst direction, for all of them
         msg.pose.covariance = covariance.ravel()

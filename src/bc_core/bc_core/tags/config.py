@@ -65,12 +65,12 @@ class Limits:
 class TagsConfig:
     """All of a tags file.
 
-    size: edge of a tag's black square [m]. tags: id -> pose of the printed tag in the object's frame (x to its right, y
+    name: of the object. size: edge of a tag's black square [m]. tags: id -> pose of the printed tag in the object's frame (x to its right, y
     to its top, z out of it). camera: pose of the camera's optical frame (x right, y down, z forward: REP-103) in the
     frame that it is mounted on, the base frame or the tool centre point's.
     """
 
-    object: str
+    name: str
     dictionary: str
     size: float
     tags: Mapping[int, Pose]
@@ -104,7 +104,7 @@ class TagsConfig:
         root = Section(document, where)
         camera, limits = root.section("camera"), root.section("limits")
         config = cls(
-            object=root.text("object"),
+            name=root.text("object"),
             dictionary=root.text("dictionary", choices=DICTIONARIES),
             size=root.number("size", minimum=0.001, maximum=10.0),
             tags=_tags(root),

@@ -8,6 +8,7 @@ does, the pose is ambiguous and not given out.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ class TagFinder:
 
     def find(self, image: npt.NDArray[np.uint8]) -> dict[int, Array] | Refusal:
         """Tag -> corners (4, 2) [px], clockwise from the tag's top left one; image: (height, width)."""
-        name, least = self._config.object, self._config.limits.tag_edge
+        name, least = self._config.name, self._config.limits.tag_edge
         self._parameters.minMarkerPerimeterRate = 4.0 * _SMALLER * least / max(image.shape)
         self._detector.setDetectorParameters(self._parameters)
         quads, ids, _ = self._detector.detectMarkers(image)
@@ -107,25 +108,25 @@ def object_pose(found: Mapping[int, Array], config: TagsConfig, camera: Intrinsi
     ]
     candidates = [candidate for candidate in candidates if _in_front(candidate[0], points)]
     if not candidates:
-        return Refusal(f"the tags of '{config.object}' fit no pose in front of the camera")
+        return Refusal(f"the tags of '{config.name}' fit no pose in front of the camera")
     pose, error = min(candidates, key=lambda candidate: candidate[1])
     others = [rival for other, rival in candidates if (other.rotation.inv() * pose.rotation).magnitude() > OTHER_POSE]
     ambiguity = error / max(min(others), 1e-9) if others else 0.0
     tags, limits = tuple(found), config.limits
     if error > limits.reprojection_error:
         return Refusal(
-            f"the tags of '{config.object}' do not lie as the tags file says",
+            f"the tags of '{config.name}' do not lie as the tags file says",
             f"tags {list(tags)}: {error:.2f} px off, the limit is {limits.reprojection_error:g} px",
         )
     if ambiguity > limits.ambiguity:
         return Refusal(
-            f"the pose of '{config.object}' is ambiguous",
+            f"the pose of '{config.name}' is ambiguous",
             f"tags {list(tags)}: the next pose fits nearly as well, ratio {ambiguity:.2f} above {limits.ambiguity:g}",
         )
     uncertainty = _uncertainty(pose, points, max(error, CORNER_NOISE), camera)
     if uncertainty > limits.uncertainty:
         return Refusal(
-            f"the position of '{config.object}' is too uncertain",
+            f"the position of '{config.name}' is too uncertain",
             f"tags {list(tags)}: {1e3 * uncertainty:.1f} mm, the limit is {1e3 * limits.uncertainty:g} mm",
         )
     return Estimate(pose, tags, error, ambiguity, uncertainty)
@@ -139,7 +140,7 @@ def _starts(number: int, corners: Array, config: TagsConfig, camera: Intrinsics)
     )
     in_tag = config.tags[number].inverse()
     return [
-        Pose(move.ravel(), Rotation.from_rotvec(turn.ravel())) @ in_tag
+        _pose(turn, move) @ in_tag
         for turn, move in zip(turns, moves, strict=True)
         if np.isfinite(turn).all() and np.isfinite(move).all()
     ]
@@ -153,7 +154,12 @@ def _refined(start: Pose, points: Array, seen: Array, camera: Intrinsics) -> tup
     )  # fmt: skip
     projected, _ = cv2.projectPoints(points, turn, move, camera.matrix, camera.distortion)
     squares = ((projected.reshape(-1, 2) - seen) ** 2).sum(axis=1)
-    return Pose(move.ravel(), Rotation.from_rotvec(turn.ravel())), float(np.sqrt(squares.mean()))
+    return _pose(turn, move), float(np.sqrt(squares.mean()))
+
+
+def _pose(turn: npt.NDArray[Any], move: npt.NDArray[Any]) -> Pose:
+    """OpenCV's rotation vector and translation."""
+    return Pose(np.asarray(move, dtype=np.float64).ravel(), Rotation.from_rotvec(turn.ravel()))
 
 
 def _uncertainty(pose: Pose, points: Array, noise: float, camera: Intrinsics) -> float:
@@ -162,7 +168,8 @@ def _uncertainty(pose: Pose, points: Array, noise: float, camera: Intrinsics) ->
     The covariance of a least-squares estimate, noise^2 (J^T J)^-1.
     """
     _, jacobian = cv2.projectPoints(points, pose.rotation.as_rotvec(), pose.position, camera.matrix, camera.distortion)
-    covariance = np.linalg.pinv(jacobian[:, :6].T @ jacobian[:, :6])[3:, 3:]
+    slopes = np.asarray(jacobian[:, :6], dtype=np.float64)
+    covariance = np.linalg.pinv(slopes.T @ slopes)[3:, 3:]
     return noise * float(np.sqrt(np.linalg.eigvalsh(covariance)[-1]))
 
 
