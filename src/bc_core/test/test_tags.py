@@ -94,7 +94,7 @@ def test_an_ambiguous_pose_is_refused_and_not_guessed() -> None:
     corners, _ = cv2.projectPoints(single.corners(4), true.rotation.as_rotvec(), true.position, MATRIX, np.zeros(5))
     guessed = refused = wrong = 0
     for _ in range(300):
-        seen = {4: corners.reshape(4, 2) + rng.normal(scale=0.2, size=(4, 2))}
+        seen = {4: corners.reshape(4, 2) + rng.normal(scale=0.1, size=(4, 2))}
         free = replace(single, limits=replace(single.limits, ambiguity=1.0))
         for config in (free, single):
             found = object_pose(seen, config, LENS)
@@ -104,7 +104,7 @@ def test_an_ambiguous_pose_is_refused_and_not_guessed() -> None:
             else:
                 wrong += is_off
                 refused += isinstance(found, Refusal) and "ambiguous" in found.reason
-    assert guessed > 15 and wrong < guessed / 5 and refused < 150, (guessed, wrong, refused)
+    assert guessed > 15 and wrong <= 1 and refused < 300, (guessed, wrong, refused)
 
 
 def test_a_tag_from_afar_is_refused_for_its_distance_is_uncertain() -> None:
@@ -141,8 +141,13 @@ def test_a_tag_that_is_seen_twice_is_refused() -> None:
 def test_edges_are_found_to_a_tenth_of_a_pixel() -> None:
     """From corners that are a pixel off; on grey nothing there is no edge."""
     true = np.array([[30.3, 20.6], [55.1, 24.2], [51.7, 50.9], [27.4, 45.3]])
-    large = np.full((80 * 8, 80 * 8), 220, dtype=np.uint8)
-    cv2.fillPoly(large, [np.round(((true + 0.5) * 8 - 0.5) * 16).astype(np.int32)], 20, shift=4)
+    rows, columns = (np.mgrid[: 80 * 8, : 80 * 8] + 0.5) / 8 - 0.5
+    sides = np.roll(true, -1, axis=0) - true
+    inside = np.all(
+        [x * (rows - corner[1]) - y * (columns - corner[0]) > 0.0 for corner, (x, y) in zip(true, sides, strict=True)],
+        axis=0,
+    )
+    large = np.where(inside, 20, 220).astype(np.uint8)
     image = cv2.resize(large, (80, 80), interpolation=cv2.INTER_AREA).astype(np.float32)
     found = refine(image, true + np.array([[1.0, 0.5], [-0.8, 0.7], [-0.5, -1.0], [0.9, -0.6]]), 2.0)
     assert found is not None and np.abs(found - true).max() < 0.1

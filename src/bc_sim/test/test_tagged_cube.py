@@ -18,17 +18,18 @@ from bc_sim.camera import OffscreenCamera
 from bc_sim.task import StartState, write_start
 from bc_sim.task_config import TaskConfig, load_task, task_from_document
 
+CONFIG = Path(__file__).parents[3] / "config"
 MOST_TURNED = 1.5  # [deg]
 
 
 @pytest.fixture(scope="module")
-def task(config_folder: Path) -> TaskConfig:
-    return load_task(config_folder / "tasks" / "conveyor_tag.yaml")
+def task() -> TaskConfig:
+    return load_task(CONFIG / "tasks" / "conveyor_tag.yaml")
 
 
 @pytest.fixture(scope="module")
-def tags(config_folder: Path) -> TagsConfig:
-    return TagsConfig.load(config_folder / "tags" / "cube.yaml")
+def tags() -> TagsConfig:
+    return TagsConfig.load(CONFIG / "tags" / "cube.yaml")
 
 
 def test_the_tags_file_says_of_camera_and_tags_what_the_task_does(task: TaskConfig, tags: TagsConfig) -> None:
@@ -78,8 +79,8 @@ def test_the_pose_found_is_the_true_one_within_its_uncertainty(
     assert seen == set(tags.tags)
 
 
-def test_a_tag_larger_than_its_face_is_refused(config_folder: Path) -> None:
-    document = yaml.safe_load((config_folder / "tasks" / "conveyor_tag.yaml").read_text())
+def test_a_tag_larger_than_its_face_is_refused() -> None:
+    document = yaml.safe_load((CONFIG / "tasks" / "conveyor_tag.yaml").read_text())
     document["cube"]["tags"]["size"] = 0.05
     with pytest.raises(BcError, match="white margin"):
         task_from_document(document, "task")

@@ -48,8 +48,8 @@ class Pose:
 class Limits:
     """What is refused.
 
-    reprojection_error: rms distance between corners seen and corners of the pose found [px]. ambiguity: that error
-    relative to the one of the next best pose that looks otherwise, 0 (no other) to 1 (as good). uncertainty: standard
+    reprojection_error: rms distance between corners seen and corners of the pose found [px]. ambiguity: that error,
+    or a corner's noise where that is larger, relative to the error of the next best pose that looks otherwise. uncertainty: standard
     deviation of the position in its worst direction [m]. tag_edge: mean edge of a tag below which it does not count
     [px]. velocity_window: poses up to this old make the velocity [s].
     """
@@ -65,9 +65,9 @@ class Limits:
 class TagsConfig:
     """All of a tags file.
 
-    name: of the object. size: edge of a tag's black square [m]. tags: id -> pose of the printed tag in the object's frame (x to its right, y
-    to its top, z out of it). camera: pose of the camera's optical frame (x right, y down, z forward: REP-103) in the
-    frame that it is mounted on, the base frame or the tool centre point's.
+    name: of the object. size: edge of a tag's black square [m]. tags: id -> pose of the printed tag in the object's
+    frame (x to its right, y to its top, z out of it). camera: pose of the camera's optical frame (x right, y down,
+    z forward: REP-103) in the frame that it is mounted on, the base frame or the tool centre point's.
     """
 
     name: str

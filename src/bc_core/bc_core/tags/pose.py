@@ -111,7 +111,8 @@ def object_pose(found: Mapping[int, Array], config: TagsConfig, camera: Intrinsi
         return Refusal(f"the tags of '{config.name}' fit no pose in front of the camera")
     pose, error = min(candidates, key=lambda candidate: candidate[1])
     others = [rival for other, rival in candidates if (other.rotation.inv() * pose.rotation).magnitude() > OTHER_POSE]
-    ambiguity = error / max(min(others), 1e-9) if others else 0.0
+    noise = max(error, CORNER_NOISE)  # what another pose misses by less than that may still be the true one
+    ambiguity = noise / max(min(others), 1e-9) if others else 0.0
     tags, limits = tuple(found), config.limits
     if error > limits.reprojection_error:
         return Refusal(
@@ -123,7 +124,7 @@ def object_pose(found: Mapping[int, Array], config: TagsConfig, camera: Intrinsi
             f"the pose of '{config.name}' is ambiguous",
             f"tags {list(tags)}: the next pose fits nearly as well, ratio {ambiguity:.2f} above {limits.ambiguity:g}",
         )
-    uncertainty = _uncertainty(pose, points, max(error, CORNER_NOISE), camera)
+    uncertainty = _uncertainty(pose, points, noise, camera)
     if uncertainty > limits.uncertainty:
         return Refusal(
             f"the position of '{config.name}' is too uncertain",

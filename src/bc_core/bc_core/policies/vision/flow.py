@@ -1,6 +1,7 @@
 """Dense optical flow as an input: what moves, and whereto, beside what is there."""
 
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ class FlowEncoder(ImageEncoder):
     def prepare(self, images: Tensor) -> Tensor:
         """float16 (B, 1, colours + 2 (n_obs_steps - 1), height, width): the newest image, 0 to 255, then the flows'
         x and y, -1 to 1."""
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         flows = [
             np.concatenate([search.calc(before, after, None) for before, after in pairwise(steps)], axis=-1)
             for steps in grey(images, self.encoding)
