@@ -63,7 +63,7 @@ def test_flow_without_a_history_or_of_tiny_images_is_refused() -> None:
 
 @pytest.mark.parametrize("detector", ["sift", "orb"])
 def test_keypoints_move_with_what_they_are_on(detector: str) -> None:
-    """Matched by their descriptors, many have moved as the picture has, to a pixel or so: by chance hardly one would."""
+    """Matched by their descriptors, many have moved as the picture has, to a pixel or so; by chance hardly one."""
     encoder = build_encoder(VIEW, KeypointsConfig(detector=detector, keypoints=48))
     before, after = encoder.prepare(moving(2, 5, -3))[0]
     before, after = before[before[:, 0] > 0.5], after[after[:, 0] > 0.5]

@@ -88,14 +88,18 @@ def test_the_pose_is_found_within_its_uncertainty(distortion: Array) -> None:
 
 
 def test_an_ambiguous_pose_is_refused_and_not_guessed() -> None:
-    """Corners of one small square with noise fit two poses; their ratio tells nearly all wrong ones."""
+    """Corners of one small square with noise fit two poses; hardly a wrong one is given out, close by none is lost."""
     single = replace(CUBE, tags={4: CUBE.tags[4]}, limits=replace(CUBE.limits, uncertainty=10.0))
     true, rng = tilted(20.0, 1.2), np.random.default_rng(0)
-    corners, _ = cv2.projectPoints(single.corners(4), true.rotation.as_rotvec(), true.position, MATRIX, np.zeros(5))
+
+    def project(pose: Pose) -> Array:
+        points, _ = cv2.projectPoints(CUBE.corners(4), pose.rotation.as_rotvec(), pose.position, MATRIX, np.zeros(5))
+        return np.asarray(points, dtype=np.float64).reshape(4, 2)
+
     guessed = refused = wrong = 0
     for _ in range(300):
-        seen = {4: corners.reshape(4, 2) + rng.normal(scale=0.1, size=(4, 2))}
-        free = replace(single, limits=replace(single.limits, ambiguity=1.0))
+        seen = {4: project(true) + rng.normal(scale=0.1, size=(4, 2))}
+        free = replace(single, limits=replace(single.limits, ambiguity=100.0))
         for config in (free, single):
             found = object_pose(seen, config, LENS)
             is_off = isinstance(found, Estimate) and (found.pose.rotation.inv() * true.rotation).magnitude() > 0.5
@@ -104,11 +108,14 @@ def test_an_ambiguous_pose_is_refused_and_not_guessed() -> None:
             else:
                 wrong += is_off
                 refused += isinstance(found, Refusal) and "ambiguous" in found.reason
-    assert guessed > 15 and wrong <= 1 and refused < 300, (guessed, wrong, refused)
+    assert guessed > 15 and wrong <= 1, (guessed, wrong, refused)
+    assert refused > guessed
+    near = {4: project(tilted(45.0, 0.4)) + rng.normal(scale=0.1, size=(4, 2))}
+    assert isinstance(object_pose(near, single, LENS), Estimate)
 
 
 def test_a_tag_from_afar_is_refused_for_its_distance_is_uncertain() -> None:
-    single = replace(CUBE, tags={4: CUBE.tags[4]})
+    single = replace(CUBE, tags={4: CUBE.tags[4]}, limits=replace(CUBE.limits, ambiguity=100.0))
     afar = estimate(picture(tilted(30.0, 1.5), config=single), config=single)
     assert isinstance(afar, Refusal) and "uncertain" in afar.reason and "8.7 mm" in afar.detail
     near = estimate(picture(tilted(30.0, 0.6), config=single), config=single)

@@ -49,9 +49,9 @@ class Limits:
     """What is refused.
 
     reprojection_error: rms distance between corners seen and corners of the pose found [px]. ambiguity: that error,
-    or a corner's noise where that is larger, relative to the error of the next best pose that looks otherwise. uncertainty: standard
-    deviation of the position in its worst direction [m]. tag_edge: mean edge of a tag below which it does not count
-    [px]. velocity_window: poses up to this old make the velocity [s].
+    or a corner's noise where that is larger, relative to the error of the next best pose that looks otherwise.
+    uncertainty: standard deviation of the position in its worst direction [m]. tag_edge: mean edge of a tag below
+    which it does not count [px]. velocity_window: poses up to this old make the velocity [s].
     """
 
     reprojection_error: float
