@@ -70,7 +70,7 @@ OPTIONAL_MODULES = {
 EXECUTABLES = {
     "bc_sim": ["sim_node"],
     "bc_teleop": ["teleop_node", "episode_recorder"],
-    "bc_policy_node": ["policy_node", "chunk_scheduler", "skill_selector"],
+    "bc_policy_node": ["policy_node", "chunk_scheduler", "skill_selector", "tag_detector"],
     "bc_planner": ["motion_planner"],
 }
 LIBRARIES = ("bc_msgs", "bc_core", "bc_nodes", "bc_controllers", "bc_bringup")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bc_controllers import Robot
 from bc_core.errors import BcError
 from bc_sim.appearance import AS_BUILT, BELT, CUBE, FLOOR, LAMP, RAILS, add_patterns
+from bc_sim.tagged_cube import cover
 from bc_sim.task_config import TaskConfig
 
 Array = npt.NDArray[np.float64]
@@ -259,6 +260,8 @@ def _add_cube(spec: mujoco.MjSpec, task: TaskConfig) -> None:
         contype=contype,
         conaffinity=conaffinity,
     )
+    if cube.tags is not None:
+        cover(spec, spec.geom("cube"), cube.edge, cube.tags)
 
 
 def _add_camera(spec: mujoco.MjSpec, task: TaskConfig) -> None:

@@ -7,6 +7,7 @@ import yaml
 
 from bc_core.errors import BcError
 from bc_core.schema import Section
+from bc_core.tags.config import DICTIONARIES
 from bc_sim.appearance import Appearance, appearance_of
 
 Range = tuple[float, float]
@@ -37,12 +38,22 @@ class Belt:
 
 
 @dataclass(frozen=True)
+class Tags:
+    """Tags printed on the cube's faces, on white: of six successive numbers, black squares of `size` [m]."""
+
+    dictionary: str
+    size: float
+    first: int
+
+
+@dataclass(frozen=True)
 class Cube:
-    """Edge [m], mass [kg], sliding friction coefficient."""
+    """Edge [m], mass [kg], sliding friction coefficient; tags: None where its faces are plain."""
 
     edge: float
     mass: float
     friction: float
+    tags: Tags | None = None
 
 
 @dataclass(frozen=True)
@@ -166,9 +177,22 @@ def _cube(section: Section) -> Cube:
         edge=section.number("edge", minimum=0.005),
         mass=section.number("mass", minimum=0.001),
         friction=section.number("friction", minimum=0.1),
+        tags=_cube_tags(section.section("tags")) if section.has("tags") else None,
     )
+    if cube.tags is not None and cube.tags.size >= cube.edge:
+        raise section.error("tags", cube.tags.size, f"size must leave a white margin on a face of {cube.edge} m")
     section.finish()
     return cube
+
+
+def _cube_tags(section: Section) -> Tags:
+    tags = Tags(
+        dictionary=section.text("dictionary", choices=DICTIONARIES),
+        size=section.number("size", minimum=0.001),
+        first=section.integer("first"),
+    )
+    section.finish()
+    return tags
 
 
 def _start(section: Section) -> Start:

@@ -126,6 +126,23 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class StreamDropout:
+    """With this probability, of a frame of a batch all features of `streams` are their means: a policy that can copy
+    what the robot does from what its joints say shall look at the scene, too."""
+
+    probability: float
+    streams: tuple[str, ...]
+
+    @classmethod
+    def from_section(cls, section: Section) -> "StreamDropout":
+        dropout = cls(
+            probability=section.number("probability", minimum=0.0, maximum=1.0), streams=section.texts("streams")
+        )
+        section.finish()
+        return dropout
+
+
+@dataclass(frozen=True)
 class OptimiserConfig:
     """steps, batch: gradient steps and frames in each. noise_draws: noise samples per frame, which share its encoding.
 
@@ -133,7 +150,7 @@ class OptimiserConfig:
     those that are saved. observation_noise: standard deviation of the noise on normalised features, against drift off
     the demonstrated states. validation: part of the episodes kept out. threads: of torch. precision: 32-true, or
     bf16-mixed, which is faster where the hardware computes in bfloat16. save_every: steps after which a run is saved,
-    so that it can be resumed.
+    so that it can be resumed. proprioception_dropout: none unless it is given.
     """
 
     steps: int
@@ -149,6 +166,7 @@ class OptimiserConfig:
     threads: int
     precision: str = "32-true"
     save_every: int = 500
+    proprioception_dropout: StreamDropout | None = None
 
     @classmethod
     def from_section(cls, section: Section) -> "OptimiserConfig":
@@ -166,6 +184,11 @@ class OptimiserConfig:
             threads=section.integer("threads", minimum=1, maximum=1024),
             precision=section.text("precision", "32-true", choices=("32-true", "bf16-mixed")),
             save_every=section.integer("save_every", 500, minimum=1),
+            proprioception_dropout=(
+                StreamDropout.from_section(section.section("proprioception_dropout"))
+                if section.has("proprioception_dropout")
+                else None
+            ),
         )
         section.finish()
         return config

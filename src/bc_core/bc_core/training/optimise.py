@@ -46,6 +46,7 @@ class Judge:
 class Run:
     """What a run has beside network, data and settings; all of it may be left out.
 
+    dropped: the features (F,) that training.proprioception_dropout is of, or None.
     folder: for its state and TensorBoard's files. identity: what its state is of. resume: the state to go on from.
     """
 
@@ -55,6 +56,7 @@ class Run:
     validation: TrainingSet | None = None
     judge: Judge | None = None
     progress: Progress = lambda step, loss: None
+    dropped: Tensor | None = None
 
 
 def take(data: TrainingSet, index: Tensor, device: torch.device) -> Batch:
@@ -67,6 +69,28 @@ def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
     if bool((weight == weight[0]).all()):
         return torch.randint(len(weight), (count,), generator=generator, device=generator.device)
     return torch.multinomial(weight, count, replacement=True, generator=generator)
+
+
+class FeatureDropout:
+    """Of some frames, each with the same probability, replaces all `columns` (F,) of the features by `means` (F,)."""
+
+    def __init__(self, probability: float, columns: Tensor, means: Tensor) -> None:
+        self.probability, self.columns, self.means = probability, columns, means
+
+    def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
+        """features (B, F)."""
+        struck = torch.rand(len(features), 1, generator=generator, device=features.device) < self.probability
+        return torch.where(struck & self.columns, self.means, features)
+
+
+def _dropout(
+    features: Tensor, dropped: Tensor | None, config: OptimiserConfig, device: torch.device
+) -> FeatureDropout | None:
+    """features: all that is trained on, (N, F)."""
+    if config.proprioception_dropout is None or dropped is None:
+        return None
+    probability = config.proprioception_dropout.probability
+    return FeatureDropout(probability, dropped.to(device), features.mean(dim=0).to(device))
 
 
 class BatchLoss(nn.Module):
@@ -106,6 +130,7 @@ class _Optimisation:
         self.optimiser = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.loss, self.stepper = fabric.setup(BatchLoss(network), self.optimiser)
         self.average = _average_of(network, config.ema)
+        self.dropout = _dropout(data.features, run.dropped, config, fabric.device)
         self.best: dict[str, Tensor] = {}
         self.curves = Curves()
         self.indices = torch.Generator()  # of frames, the same in every process
@@ -143,6 +168,8 @@ class _Optimisation:
         index = draw(self.data.weight, config.batch, self.indices)[rank::world]
         batch = take(self.data, index, self.fabric.device)
         batch.features.add_(torch.randn(batch.features.shape, generator=self.noise), alpha=config.observation_noise)
+        if self.dropout is not None:
+            batch.features = self.dropout(batch.features, self.noise)
         rate = config.learning_rate * learning_rate_factor(step, config)
         for group in self.optimiser.param_groups:
             group["lr"] = rate

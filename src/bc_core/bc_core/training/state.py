@@ -45,7 +45,9 @@ class Identity:
     @classmethod
     def of(cls, config: TrainConfig, data: TrainingSet) -> "Identity":
         policy = config.policy.to_document()
-        return cls.of_settings({"policy": policy, "data": asdict(config.data), "training": vars(config.training)}, data)
+        return cls.of_settings(
+            {"policy": policy, "data": asdict(config.data), "training": asdict(config.training)}, data
+        )
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any], data: TrainingSet) -> "Identity":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bc_core.bags import find_episodes
 from bc_core.checkpoint import load_policy, save_policy
@@ -18,7 +19,7 @@ from bc_core.errors import BcError
 from bc_core.evaluation.chunks import predict, row_errors, spread
 from bc_core.evaluation.page import PAGE, render_page
 from bc_core.policies.chunk_policy import ChunkPolicy
-from bc_core.policies.config import TrainConfig
+from bc_core.policies.config import StreamDropout, TrainConfig
 from bc_core.policies.network import Network
 from bc_core.training.curves import Curves
 from bc_core.training.data import (
@@ -91,7 +92,8 @@ def train(
     read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps, state.step if state else 0) as update:
         judge = None if rollouts is None else Judge(rollouts.every, _scored(policy, rollouts))
-        run = Run(run_folder, identity, state, validation, judge, lambda step, loss: update(step, f"loss {loss:.4f}"))
+        run = Run(run_folder, identity, state, validation, judge, lambda step, loss: update(step, f"loss {loss:.4f}"),
+                  dropped_features(policy, settings.training.proprioception_dropout))  # fmt: skip
         curves = optimise(policy.network, data, settings.training, fabric, run)
     part(fabric)
     if not fabric.is_global_zero:
@@ -133,7 +135,7 @@ def _learned(
         "validation_loss": evaluate(policy.network, validation, 1024, settings.training.seed) if validation else None,
         "rollout_scores": curves.scores,
         "parameters": sum(parameter.numel() for parameter in policy.network.parameters()),
-        "settings": {"data": asdict(settings.data), "training": vars(settings.training)},
+        "settings": {"data": asdict(settings.data), "training": asdict(settings.training)},
     }
 
 
@@ -196,6 +198,26 @@ def _page(
     kept_out = "of episodes that were kept out of training" if held_out else "that were trained on (none was kept out)"
     shown = f"{len(frames)} frames {kept_out}."
     return render_page(str(out), facts, shown, policy, frames, predicted, errors, curves)
+
+
+def dropped_features(policy: ChunkPolicy, dropout: StreamDropout | None) -> Tensor | None:
+    """The features (F,) of the streams that training drops. BcError: one is not observed, or not known by its parts."""
+    if dropout is None:
+        return None
+    known = policy.features.streams
+    for stream in dropout.streams:
+        if stream not in known:
+            raise BcError(
+                f"training.proprioception_dropout.streams names '{stream}', which is no numeric stream among "
+                f"policy.observations ({', '.join(known) or 'none'}): add it there, or remove it"
+            )
+    columns = policy.features.columns(dropout.streams, policy.n_obs_steps)
+    if len(columns) != policy.feature_normaliser.mean.size:
+        raise BcError(
+            "training.proprioception_dropout needs streams whose fields are single numbers or name their joints: "
+            "name the joints in the contract, or remove it"
+        )
+    return torch.from_numpy(columns)
 
 
 def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> ChunkPolicy:

@@ -3,11 +3,15 @@
 from bc_core.policies.vision.base import ImageEncoder, View
 from bc_core.policies.vision.config import (
     EncoderConfig,
+    FlowConfig,
+    KeypointsConfig,
     PretrainedConfig,
     ResNetConfig,
     SpatialSoftmaxConfig,
     VitConfig,
 )
+from bc_core.policies.vision.flow import FlowEncoder
+from bc_core.policies.vision.keypoints import KeypointEncoder
 from bc_core.policies.vision.pretrained import PretrainedEncoder
 from bc_core.policies.vision.scratch import ResNetEncoder, VitEncoder
 from bc_core.policies.vision.spatial_softmax import SpatialSoftmaxEncoder
@@ -18,6 +22,10 @@ def build_encoder(view: View, config: EncoderConfig) -> ImageEncoder:
     match config:
         case SpatialSoftmaxConfig():
             return SpatialSoftmaxEncoder(view, config)
+        case FlowConfig():
+            return FlowEncoder(view, config)
+        case KeypointsConfig():
+            return KeypointEncoder(view, config)
         case ResNetConfig():
             return ResNetEncoder(view, config)
         case VitConfig():

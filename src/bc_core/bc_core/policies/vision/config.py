@@ -37,6 +37,36 @@ class SpatialSoftmaxConfig(EncoderConfig):
 
 
 @dataclass(frozen=True)
+class FlowConfig(EncoderConfig):
+    """Dense optical flow between successive images as further channels of the small convolutional network; it takes a
+    history of two ticks or more. maps: as above. reach: flow that counts as 1 [pixels per tick]; more is cut off."""
+
+    type: ClassVar[str] = "optical_flow"
+    brightness: float = setting(0.0, 0.0, 0.0)  # colours are in one tensor with the flow, which has none
+    contrast: float = setting(0.0, 0.0, 0.0)
+    saturation: float = setting(0.0, 0.0, 0.0)
+    maps: int = setting(32, 1, 1024)
+    reach: float = setting(8.0, 0.1, 1000.0)
+
+
+@dataclass(frozen=True)
+class KeypointsConfig(EncoderConfig):
+    """The strongest keypoints of each image instead of its pixels. detector: with its descriptor. keypoints: how many.
+    width: of the descriptors' projection. maps: landmarks whose positions are answered."""
+
+    type: ClassVar[str] = "keypoints"
+    shift: int = setting(0, 0, 0)  # keypoints are found before training: there are no pixels to change
+    brightness: float = setting(0.0, 0.0, 0.0)
+    contrast: float = setting(0.0, 0.0, 0.0)
+    saturation: float = setting(0.0, 0.0, 0.0)
+    erase: float = setting(0.0, 0.0, 0.0)
+    detector: str = setting("sift", choices=("sift", "orb"))
+    keypoints: int = setting(64, 1, 4096)
+    width: int = setting(64, 1, 4096)
+    maps: int = setting(16, 1, 1024)
+
+
+@dataclass(frozen=True)
 class ResNetConfig(EncoderConfig):
     """ResNet-18 from scratch. stem: `large` as published, maps of a 32nd of the image; `small`: an 8th.
 
@@ -88,7 +118,8 @@ class PretrainedConfig(EncoderConfig):
 
 
 ENCODERS: dict[str, type[EncoderConfig]] = {
-    config.type: config for config in (SpatialSoftmaxConfig, ResNetConfig, VitConfig, PretrainedConfig)
+    config.type: config
+    for config in (SpatialSoftmaxConfig, FlowConfig, KeypointsConfig, ResNetConfig, VitConfig, PretrainedConfig)
 }
 
 

@@ -15,19 +15,24 @@ class SpatialSoftmaxEncoder(ImageEncoder):
         super().__init__()
         self.augmentation = Augmentation(config)
         self.features = 2 * config.maps
-        self.layers = nn.Sequential(
-            nn.Conv2d(view.n_obs_steps * view.channels, 32, 5, stride=2, padding=2),
-            nn.GroupNorm(8, 32),
-            nn.SiLU(),
-            nn.Conv2d(32, 64, 3, stride=2, padding=1),
-            nn.GroupNorm(8, 64),
-            nn.SiLU(),
-            nn.Conv2d(64, 64, 3, stride=2, padding=1),
-            nn.GroupNorm(8, 64),
-            nn.SiLU(),
-            nn.Conv2d(64, config.maps, 1),
-        )
+        self.layers = small_layers(view.n_obs_steps * view.channels, config.maps)
 
     def forward(self, prepared: Tensor) -> Tensor:
         stacked = self.augmentation(channels_first(prepared)).flatten(1, 2) / 127.5 - 1.0
         return expected_coordinates(self.layers(stacked))
+
+
+def small_layers(channels: int, maps: int) -> nn.Sequential:
+    """Images (B, channels, height, width) to maps (B, maps, height / 8, width / 8)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 5, stride=2, padding=2),
+        nn.GroupNorm(8, 32),
+        nn.SiLU(),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.GroupNorm(8, 64),
+        nn.SiLU(),
+        nn.Conv2d(64, 64, 3, stride=2, padding=1),
+        nn.GroupNorm(8, 64),
+        nn.SiLU(),
+        nn.Conv2d(64, maps, 1),
+    )
