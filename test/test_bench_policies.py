@@ -13,6 +13,7 @@ from benchmarks.policies import plan, verdict
 from benchmarks.policies.cells import Cell, run
 from benchmarks.policies.fork import ALONG, ASIDE, CarelessFork, Fork
 from benchmarks.policies.learning import Budget, demonstrate
+from benchmarks.policies.peg import BROKEN, FORCE, HOLE, Peg, X, Z
 from benchmarks.policies.tasks import CARELESS, TASKS, ExactPushT, JudgedPushT, Remembering
 from benchmarks.rtc.demonstrations import collect
 from benchmarks.rtc.tasks.balance import Balance
@@ -61,6 +62,51 @@ def test_careless_demonstrations_replace_good_ones_and_end_in_the_obstacle() -> 
     assert torch.equal(mixed.length[:-bad], good.length[:-bad])
     assert mixed.length[-bad:].max() < good.length.min()  # over at the obstacle
     assert isinstance(CARELESS["fork_left"], CarelessFork)
+
+
+def pegs(*tips: tuple[float, float]) -> torch.Tensor:
+    """States with the hole at 0 and the tip at (x, z) [m]."""
+    state = torch.zeros(len(tips), 7)
+    state[:, [X, Z]] = torch.tensor(tips)
+    return state
+
+
+def drawn(x: float, z: float) -> torch.Tensor:
+    return torch.tensor([[x, z]]) / Peg.STRETCH
+
+
+def test_the_pegs_experts_come_down_on_either_side_and_never_press_too_hard() -> None:
+    task = Peg()
+    data, share = collect(task, 100)
+    assert share > 0.9
+    beside = data.observations[torch.arange(len(data.length)), data.length // 2, 2]
+    assert (beside > 0.004).any() and (beside < -0.004).any()
+    assert data.observations[..., 3].max() < task.STRONGEST
+
+
+def test_the_surface_carries_the_peg_friction_holds_it_and_the_hole_lets_it_in() -> None:
+    task = Peg()
+    on, over = pegs((0.01, 0.0)), pegs((0.0, 0.0))
+    assert task.step(on, drawn(0.0, -0.005))[0, [Z, FORCE]].tolist() == pytest.approx([0.0, 0.005])
+    assert task.step(over, drawn(0.0, -0.005))[0, Z] < -0.001
+    held = task.step(on, drawn(0.9 * task.FRICTION * 0.005, -0.005))
+    assert held[0, X] == on[0, X]
+    assert task.step(on, drawn(1.5 * task.FRICTION * 0.005, -0.005))[0, X] > on[0, X]
+
+
+def test_walls_hold_the_peg_and_who_leans_on_them_goes_no_deeper() -> None:
+    task, inside = Peg(), pegs((Peg.CLEARANCE, -0.005))
+    leaning = task.step(inside, drawn(0.01, -0.003))
+    assert leaning[0, X] == pytest.approx(task.CLEARANCE) and leaning[0, Z] == inside[0, Z]
+    assert task.step(inside, drawn(0.0, -0.003))[0, Z] < inside[0, Z]
+
+
+def test_a_peg_breaks_by_force_and_is_lost_far_away() -> None:
+    task = Peg()
+    pressed = task.step(pegs((0.01, 0.0)), drawn(0.0, -1.1 * task.STRONGEST))
+    lost = task.step(pegs((1.1 * task.FAR, 0.02)), drawn(0.0, 0.0))
+    assert task.failed(pressed) and task.failed(lost) and lost[0, HOLE] == 0.0
+    assert task.step(pressed, drawn(0.0, 0.0))[0, BROKEN] == 1.0  # and stays broken
 
 
 def test_overlap_is_one_at_the_goal_and_falls_with_distance() -> None:

@@ -1,13 +1,13 @@
 """python -m benchmarks.dagger: runs what is missing, writes out/bench/dagger.json, its pictures and its page."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.command import make_parser, write_results
 from benchmarks.dagger import report, verdict
 from benchmarks.dagger.execution import Job, run_jobs, sources
 from benchmarks.dagger.learners import ARMS, Plan
@@ -16,7 +16,6 @@ from benchmarks.rtc.cells import Results
 
 SEEDS = 5  # independent repetitions: other demonstrations, other initial weights, other states visited
 QUICK_SEEDS, QUICK = 2, Plan(rounds=2, episodes=60, longest=300, steps=100)
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -41,23 +40,17 @@ def main() -> int:
         "runs": runs,
         **verdict.summary(runs),
     }
-    (folder / "dagger.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder
-    report.write(document, written)
-    console.print(f"{folder / 'dagger.json'}, {written / 'dagger.md'}")
+    write_results(console, "dagger", document, folder, arguments.publish, report.write)
     for text, reached in document["goals"]:
         console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False, soft_wrap=True)
     return 0 if arguments.quick or all(reached for _, reached in document["goals"]) else 1
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dagger", description=__doc__)
+    parser = make_parser("dagger", __doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
     parser.add_argument("--seeds", type=int, default=0, help=f"repetitions ({SEEDS})")
     parser.add_argument("--only", default="", help="run and show only arms with this in their name")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
     return parser.parse_args()
 
 

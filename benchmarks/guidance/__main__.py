@@ -111,7 +111,8 @@ def chunk(policy: ReferencePolicy, head: Head, variant: Variant, images: Tensor,
     mask = Mask.SOFT if variant.guided else Mask.FREE
     weights = torch.from_numpy(mask_weights(mask, HORIZON, FROZEN, EXECUTED, HORIZON - EXECUTED)).float()
     goal = target if variant.guided else None
-    return guidance.sample(denoise, noise, STEPS, goal, weights, BETA, guide_last_step=variant.last_step)
+    last = None if variant.last_step else torch.zeros_like(weights)
+    return guidance.sample(denoise, noise, STEPS, goal, weights, BETA, last)
 
 
 def summarise(seconds: dict[str, list[float]]) -> list[dict[str, Any]]:

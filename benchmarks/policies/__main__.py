@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.command import make_parser, write_results
 from benchmarks.policies import cells, report, verdict
-from benchmarks.policies.execution import latencies, run_cells
+from benchmarks.policies.execution import compiled, latencies, run_cells
 from benchmarks.policies.learning import Budget
 from benchmarks.policies.plan import planned
 from benchmarks.provenance import provenance
@@ -20,7 +21,6 @@ BUDGETS = {
     "gate": Budget(steps=1000),
     "full": Budget(steps=2500, width=128, episodes=500),
 }
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
 def main() -> int:
@@ -40,7 +40,8 @@ def main() -> int:
     rows = [row for cell in wanted if (row := results.get(cell)) is not None]
     timing = folder / "policies" / f"latency_{arguments.level}.json"
     if arguments.latency:
-        timing.write_text(json.dumps({**provenance("--latency"), "seconds": latencies(budget)}), encoding="utf-8")
+        measured = {"seconds": latencies(budget), "compiled": compiled(budget) if arguments.compile else {}}
+        timing.write_text(json.dumps({**provenance("--latency"), **measured}), encoding="utf-8")
     document = {
         **provenance(f"make bench-policies{'' if arguments.level == 'gate' else f' {arguments.level.upper()}=1'}"),
         "level": arguments.level,
@@ -51,24 +52,17 @@ def main() -> int:
         "claims": verdict.claims(rows),
         "latency": json.loads(timing.read_text(encoding="utf-8")) if timing.exists() else None,
     }
-    (folder / "policies.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    written = DOCS if arguments.publish else folder
-    report.write(document, written)
-    console.print(f"{folder / 'policies.json'}, {written / 'policies.md'}")
-    for claim in document["claims"]:
-        console.print(f"{claim['verdict']:9}  {claim['claim']}", highlight=False, soft_wrap=True)
+    write_results(console, "policies", document, folder, arguments.publish, report.write)
     return 0
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.policies", description=__doc__)
+    parser = make_parser("policies", __doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
     parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--latency", action="store_true", help="measure inference too")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    parser.add_argument("--publish", action="store_true", help="write page and pictures into docs/benchmarks")
+    parser.add_argument("--compile", action="store_true", help="and that of compiled heads (with --latency)")
     return parser.parse_args()
 
 

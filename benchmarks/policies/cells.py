@@ -20,9 +20,9 @@ from benchmarks.rtc.rollout import Rollout
 from benchmarks.rtc.tasks.base import Task
 
 JUDGED = 90_000_000  # seed of the episodes that all policies are judged on
-CHUNKS = {"fork": (8, 8), "conveyor": (8, 4), "pusht": (12, 8), "catch": (8, 8), "balance": (8, 4)}
+CHUNKS = {"fork": (8, 8), "conveyor": (8, 4), "pusht": (12, 8), "peg": (8, 4), "catch": (8, 8), "balance": (8, 4)}
 """Rows H of a chunk and how many of them are executed, by task."""
-LONGER = {"conveyor": 1.5, "pusht": 2.5}
+LONGER = {"conveyor": 1.5, "peg": 2.0, "pusht": 2.5}
 """Training steps of a task, relative to the budget's."""
 LENGTHS = (1, 2, 4, 8, 16, 32)
 SHARES = (0.0, 0.2, 0.4)
@@ -68,8 +68,8 @@ def claimed(seed: int = 0) -> list[Cell]:
 
 
 def cells(level: str) -> list[Cell]:
-    """quick: some of everything. gate: every head on the fork and on two tasks, and the claims. full: three seeds, and
-    a policy for Push-T that is trained for long."""
+    """quick: some of everything. gate: every head on four tasks, and the claims. full: three seeds, and a policy for
+    Push-T that is trained for long."""
     if level == "quick":
         few = ("l2", "bins", "chain", "mixture", "act", "flow")
         return [
@@ -80,7 +80,8 @@ def cells(level: str) -> list[Cell]:
     seeds = range(1) if level == "gate" else range(3)
     found = []
     for seed in seeds:
-        found += [*compared("fork", seed), *claimed(seed), *compared("conveyor", seed), *compared("pusht", seed)]
+        found += [*compared("fork", seed), *claimed(seed)]
+        found += [cell for task in ("conveyor", "peg", "pusht") for cell in compared(task, seed)]
     if level == "full":
         found += [Cell("pusht", arm, *CHUNKS["pusht"], patience=8.0) for arm in ("diffusion", "flow")]
     return found
@@ -143,7 +144,7 @@ def _remembering(task: Task, history: int) -> Task:
 def sources() -> bytes:
     """All that decides what a cell gives."""
     here, core = Path(__file__).parent, Path(bc_core.__file__).parent
-    files = [here / f"{name}.py" for name in ("cells", "fork", "heads", "learning", "tasks")]
+    files = [here / f"{name}.py" for name in ("cells", "fork", "heads", "learning", "peg", "tasks")]
     files += [here.parent / "rtc" / f"{name}.py" for name in ("demonstrations", "rollout")]
     files += [here.parent / "rtc" / "tasks" / f"{name}.py" for name in ("balance", "catch", "conveyor", "pusht")]
     files += sorted((core / "policies" / "heads").glob("*.py"))

@@ -95,7 +95,7 @@ def learn(arm: Arm, data: Demonstrations, horizon: int, budget: Budget, seed: in
     )  # fmt: skip
     torch.manual_seed(seed)
     width, height = seen.observation.shape[1], seen.chunk.shape[2]
-    network = PolicyNetwork(width, {}, Size(horizon, height, budget.width, budget.blocks, 0.0), arm.config)
+    network = PolicyNetwork(width, (), Size(horizon, height, budget.width, budget.blocks, 0.0), arm.config)
     begun = time.process_time()
     training = _tensors(seen, observations, actions)
     network.head.prepare(training.actions, training.valid, torch.Generator().manual_seed(seed))

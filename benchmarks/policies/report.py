@@ -15,7 +15,7 @@ from benchmarks.policies.learning import HELD_OUT
 from benchmarks.policies.tasks import TASKS, JudgedPushT
 from benchmarks.policies.verdict import find, rate
 
-COMPARED = ("fork", "conveyor", "pusht")
+COMPARED = ("fork", "conveyor", "pusht", "peg")
 COLOURS = {"l2": "#d5562b", "l1": "#e0a04a", "mixture": "#7d6bb0", "act": "#3c8d5a", "diffusion": "#4aa3df",
            "flow": "#1b62c4"}  # fmt: skip
 
@@ -34,6 +34,7 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
     page = environment.get_template("page.md.jinja").render(
         document=document, lines=[_line(document, arm) for arm in ARMS], chunks=CHUNKS, tasks=TASKS, fork=Fork,
         pusht=JudgedPushT, best=_best(rows), pictured=claims, long=_long(rows), held_out=HELD_OUT,
+        compiled=_compiled(document["latency"]),
         steps={task: sorted({row["steps"] for row in rows if row["task"] == task and row["patience"] == 1.0})
                for task in COMPARED},
         seeds=len({row["seed"] for row in rows}), lerobot=kept(),
@@ -56,6 +57,17 @@ def _line(document: Mapping[str, Any], arm: str) -> dict[str, Any]:
         "parameters": f"{sizes[0] / 1e3:.0f} k" if sizes else "-",
         "latency": "-" if latency is None else f"{1e3 * latency:.1f}",
     }
+
+
+def _compiled(latency: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Of every head that was compiled: its share of the uncompiled one's time, and what the first chunk took [s]."""
+    if latency is None:
+        return []
+    plain = latency["seconds"]
+    return [
+        {"title": ARMS[arm].title, "ratio": found["seconds"] / plain[arm], **found}
+        for arm, found in latency["compiled"].items()
+    ]
 
 
 def _rate(found: Sequence[Mapping[str, Any]]) -> str:

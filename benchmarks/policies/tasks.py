@@ -1,9 +1,10 @@
-"""The benchmark's tasks: the fork, and those of the benchmark of chunking without a delay; and what changes them."""
+"""The benchmark's tasks: fork, peg, those of the benchmark of chunking without a delay; and what changes them."""
 
 import torch
 from torch import Tensor
 
 from benchmarks.policies.fork import CarelessFork, Fork
+from benchmarks.policies.peg import Peg
 from benchmarks.rtc.tasks.balance import Balance
 from benchmarks.rtc.tasks.base import Task
 from benchmarks.rtc.tasks.catch import Catch
@@ -104,6 +105,7 @@ TASKS: dict[str, Task] = {
     "fork_left": Fork(choice=1.0),
     "conveyor": Conveyor(),
     "pusht": ExactPushT(),
+    "peg": Peg(),
     "catch": Catch(),
     "balance": Balance(),
 }

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bc_core.report.statistics import PairedDifference, paired_difference
+from benchmarks.claims import CONFIRMED, MIXED, OPEN, REFUTED, judged, make_claim, told
 from benchmarks.policies.cells import CHUNKS, HISTORIES, LENGTHS, SHARES
 from benchmarks.policies.plan import PATIENT
 
 Row = Mapping[str, Any]
-CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
 GENERATIVE = ("chain", "mixture", "lstm_gmm", "vqbet", "diffusion", "diffusion_transformer", "flow", "flow_transformer")
 
 
@@ -60,29 +60,17 @@ def claims(rows: Sequence[Row]) -> list[dict[str, str]]:
     ]
 
 
-def _claim(text: str, verdict: str, figures: str) -> dict[str, str]:
-    return {"claim": text, "verdict": verdict, "figures": figures}
-
-
-def _told(result: PairedDifference) -> str:
-    return f"{100 * result.difference:+.0f} points ({100 * result.low:+.0f} to {100 * result.high:+.0f})"
-
-
-def _judged(result: PairedDifference) -> str:
-    return CONFIRMED if result.low > 0.0 else REFUTED if result.high < 0.0 else OPEN
-
-
 def _averaging(rows: Sequence[Row]) -> dict[str, str]:
     text = "L2 averages two ways into one that is none, and fails at the fork"
     l2 = rate(find(rows, "fork", "l2"))
     others = {arm: share for arm in GENERATIVE if (share := rate(find(rows, "fork", arm))) is not None}
     if l2 is None or not others:
-        return _claim(text, OPEN, "cells are missing")
+        return make_claim(text, OPEN, "cells are missing")
     best = max(others, key=lambda arm: others[arm])
     result = difference(find(rows, "fork", best), find(rows, "fork", "l2"))
     assert result is not None
     figures = f"L2 {l2:.0%}, generative heads {min(others.values()):.0%} to {max(others.values()):.0%}; {best} less L2 "
-    return _claim(text, CONFIRMED if l2 < 0.5 and result.low > 0.0 else _judged(result), figures + _told(result))
+    return make_claim(text, CONFIRMED if l2 < 0.5 and result.low > 0.0 else judged(result), figures + told(result))
 
 
 def _bins(rows: Sequence[Row], patience: float) -> dict[str, str]:
@@ -92,25 +80,25 @@ def _bins(rows: Sequence[Row], patience: float) -> dict[str, str]:
     chain, bins = (find(rows, "fork", arm, patience=patience) for arm in ("chain", "bins"))
     result = difference(chain, bins)
     if result is None:
-        return _claim(text, OPEN, "cells are missing")
-    figures = f"at the fork, autoregressive {rate(chain) or 0.0:.0%}, less independent {_told(result)}"
-    return _claim(text, _judged(result), figures)
+        return make_claim(text, OPEN, "cells are missing")
+    figures = f"at the fork, autoregressive {rate(chain) or 0.0:.0%}, less independent {told(result)}"
+    return make_claim(text, judged(result), figures)
 
 
 def _lengths(rows: Sequence[Row], task: str) -> dict[str, str]:
     text = f"Longer chunks help at first and hurt when they are too long ({task})"
     found = {length: find(rows, task, "flow", horizon=length) for length in LENGTHS}
     if not all(found.values()):
-        return _claim(text, OPEN, "cells are missing")
+        return make_claim(text, OPEN, "cells are missing")
     shares = {length: rate(each) or 0.0 for length, each in found.items()}
     best = max(shares, key=lambda length: shares[length])
     rise, fall = difference(found[best], found[LENGTHS[0]]), difference(found[best], found[LENGTHS[-1]])
     assert rise is not None and fall is not None
     both = best not in (LENGTHS[0], LENGTHS[-1]) and rise.low > 0.0 and fall.low > 0.0
     figures = ", ".join(f"H = {length}: {share:.0%}" for length, share in shares.items())
-    figures += f"; best (H = {best}) less H = 1 {_told(rise)}, less H = {LENGTHS[-1]} {_told(fall)}"
+    figures += f"; best (H = {best}) less H = 1 {told(rise)}, less H = {LENGTHS[-1]} {told(fall)}"
     half = "the fall only" if fall.low > 0.0 else "the rise only" if rise.low > 0.0 else REFUTED
-    return _claim(text, CONFIRMED if both else half, figures)
+    return make_claim(text, CONFIRMED if both else half, figures)
 
 
 def _styles(rows: Sequence[Row]) -> dict[str, str]:
@@ -118,9 +106,9 @@ def _styles(rows: Sequence[Row]) -> dict[str, str]:
     human = difference(find(rows, "fork", "act"), find(rows, "fork", "act_plain"))
     scripted = difference(find(rows, "fork_scripted", "act"), find(rows, "fork_scripted", "act_plain"))
     if human is None or scripted is None:
-        return _claim(text, OPEN, "cells are missing")
+        return make_claim(text, OPEN, "cells are missing")
     verdict = CONFIRMED if human.low > 0.0 and scripted.low <= 0.0 <= scripted.high else REFUTED
-    return _claim(text, verdict, f"with less without: human-like {_told(human)}, scripted {_told(scripted)}")
+    return make_claim(text, verdict, f"with less without: human-like {told(human)}, scripted {told(scripted)}")
 
 
 def _bad(rows: Sequence[Row]) -> list[dict[str, str]]:
@@ -128,7 +116,7 @@ def _bad(rows: Sequence[Row]) -> list[dict[str, str]]:
     found = []
     for loss in ("l2", "l1"):
         text = f"Generative heads absorb bad demonstrations better than regression ({loss.upper()})"
-        told, results = [], []
+        figures, results = [], []
         for share in SHARES[1:]:
             for arm in ("mixture", "diffusion", "flow"):
                 result = difference(
@@ -136,13 +124,13 @@ def _bad(rows: Sequence[Row]) -> list[dict[str, str]]:
                 )
                 if result is not None:
                     results.append(result)
-                    told.append(f"{arm} at {share:.0%} bad {_told(result)}")
+                    figures.append(f"{arm} at {share:.0%} bad {told(result)}")
         if not results:
-            found.append(_claim(text, OPEN, "cells are missing"))
+            found.append(make_claim(text, OPEN, "cells are missing"))
             continue
         better, worse = all(r.low > 0.0 for r in results), all(r.high < 0.0 for r in results)
-        verdict = CONFIRMED if better else REFUTED if worse else "mixed"
-        found.append(_claim(text, verdict, f"less {loss.upper()}: " + ", ".join(told)))
+        verdict = CONFIRMED if better else REFUTED if worse else MIXED
+        found.append(make_claim(text, verdict, f"less {loss.upper()}: " + ", ".join(figures)))
     return found
 
 
@@ -151,10 +139,10 @@ def _history(rows: Sequence[Row]) -> dict[str, str]:
     text = "History reduces multimodality: what was done before says what comes next"
     found = {k: find(rows, "balance", "l2", history=k) for k in HISTORIES}
     if not all(found.values()):
-        return _claim(text, OPEN, "cells are missing")
+        return make_claim(text, OPEN, "cells are missing")
     left = {k: sum(row["held_out"] for row in each) / len(each) for k, each in found.items()}
     figures = "unexplained share of the variance by ticks seen: " + ", ".join(f"{k}: {v:.2f}" for k, v in left.items())
     flow = {k: rate(find(rows, "balance", "flow", history=k)) for k in HISTORIES}
     if all(share is not None for share in flow.values()):
         figures += "; success of flow: " + ", ".join(f"{k}: {share:.0%}" for k, share in flow.items())
-    return _claim(text, CONFIRMED if left[HISTORIES[-1]] < 0.95 * left[1] else REFUTED, figures)
+    return make_claim(text, CONFIRMED if left[HISTORIES[-1]] < 0.95 * left[1] else REFUTED, figures)

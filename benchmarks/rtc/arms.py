@@ -50,7 +50,7 @@ ARMS = {
         ArmSpec("ensemble", "temporal ensembling", "ensemble"),
         ArmSpec("bid", "bidirectional decoding", "bid"),
         ArmSpec("rtc", "RTC, exponential mask", "rtc"),
-        ArmSpec("rtc_faded", "RTC with the nodes' splice: last step free, faded", "rtc", sampler=_FADED),
+        ArmSpec("rtc_faded", "RTC as the nodes do it", "rtc", sampler=_FADED),
         ArmSpec("rtc_paper", "RTC as published, beta = 5", "rtc", sampler=_PAPER),
         ArmSpec("rtc_beta1", "RTC, beta = 1", "rtc", sampler=SamplerConfig(beta=1.0)),
         ArmSpec("rtc_beta3", "RTC, beta = 3", "rtc", sampler=SamplerConfig(beta=3.0)),

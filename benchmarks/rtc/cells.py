@@ -51,9 +51,9 @@ class Cell:
 
 def gate_episodes(task: str, arm: str, d: int) -> int:
     """Of a cell of the gate: more at d = 0 and 1, where differences are small."""
-    if task == "catch" and (d == 0 or (d == 1 and arm in ("naive", "rtc"))):
-        return 2000
-    return 1000 if task == "slalom" and d <= 1 else 500
+    if d == 0:
+        return {"catch": 2000, "slalom": 1000}.get(task, FULL_EPISODES)
+    return 2000 if d == 1 and arm in ("naive", "rtc", "rtc_faded") else FULL_EPISODES
 
 
 def by_delay(

@@ -12,13 +12,14 @@ setup(
     zip_safe=True,
     maintainer="bc_ros maintainers",
     maintainer_email="maintainers@bc-ros.invalid",
-    description="policy_node, chunk_scheduler and skill_selector",
+    description="policy_node, chunk_scheduler, skill_selector and tag_detector",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "policy_node = bc_policy_node.policy_node:main",
             "chunk_scheduler = bc_policy_node.chunk_scheduler:main",
             "skill_selector = bc_policy_node.skill_selector:main",
+            "tag_detector = bc_policy_node.tag_detector:main",
         ]
     },
 )

@@ -25,13 +25,9 @@ def modes(rig: Rig, since: int) -> list[int]:
 
 
 def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
-    """From the takeover until the robot holds again the limiters have nothing to do.
-
-    In the first 5 ms they may have little: the reference is continuous in velocity, not in acceleration, and in a few
-    takeovers the limiter spreads the step of torque over a period.
-    """
+    """From the takeover until the robot holds again the limiters have nothing to do."""
     cell, rng, (joystick,) = rig.cell, rig.rng, rig.joysticks
-    delays, jumps, moving, spread, limited = [], [], 0, 0, 0
+    delays, jumps, moving, limited = [], [], 0, 0
     for number in range(TAKEOVERS):
         if number % 4 == 0:
             rig.new_scene(number)
@@ -45,10 +41,7 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
         cell.run_for(0.001)
         assert cell.mode == HUMAN
         moving += np.abs(cell.simulation.controller.state().velocity_reference).max() > 0.05
-        cell.run_for(0.005)
-        spread += rig.limited() - before
-        before = rig.limited()
-        cell.run_for(rng.uniform(0.03, 0.3))
+        cell.run_for(rng.uniform(0.035, 0.305))
         first = rig.human_acks(seen)[0]
         delays.append(first.effective_ns - pressed_ns)
         jumps += [ack.raw_jump for ack in rig.human_acks(seen)]
@@ -62,7 +55,6 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
     assert (status.torque_limited, status.velocity_limited, status.values_clamped) == (0, 0, 0)
     assert cell.simulation.plant.status().physics_warnings == 0
     assert limited == 0
-    assert spread <= 0.01 * TAKEOVERS
     assert moving > 0.4 * TAKEOVERS  # most of them interrupt a motion
     assert max(delays) <= 10 * MS
     assert max(jumps) < RAW_JUMP

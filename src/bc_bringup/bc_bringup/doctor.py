@@ -58,6 +58,7 @@ PYTHON_MODULES = {
 # the same of single features: module -> (distribution, feature)
 OPTIONAL_MODULES = {
     "diffusers": ("diffusers", "diffusion policies"), "tokenizers": ("tokenizers", "FAST policies"),
+    "transformers": ("transformers", "image encoders: ViT, pre-trained; bcros pretrain"),
     "zarr": ("zarr", "bcros convert --to zarr"), "rerun": ("rerun-sdk", "bcros view"),
     "ray": ("ray", "bcros convert --ray"), "aiohttp": ("aiohttp", "device:=browser, selector:=vlm"),
     "cryptography": ("cryptography", "device:=browser"), "pyspacemouse": ("pyspacemouse", "device:=spacemouse"),
@@ -69,7 +70,7 @@ OPTIONAL_MODULES = {
 EXECUTABLES = {
     "bc_sim": ["sim_node"],
     "bc_teleop": ["teleop_node", "episode_recorder"],
-    "bc_policy_node": ["policy_node", "chunk_scheduler", "skill_selector"],
+    "bc_policy_node": ["policy_node", "chunk_scheduler", "skill_selector", "tag_detector"],
     "bc_planner": ["motion_planner"],
 }
 LIBRARIES = ("bc_msgs", "bc_core", "bc_nodes", "bc_controllers", "bc_bringup")

@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 
 from bc_bringup.virtual.cell import VirtualCell
-from bc_bringup.virtual.observing import watch
+from bc_bringup.virtual.demonstrations import demonstrate
+from bc_bringup.virtual.practice import Practice, World
+from bc_bringup.virtual.streams import VirtualStreams
+from bc_bringup.virtual.student import Student
 from bc_bringup.virtual.trials import VirtualTask
 from bc_core.chunks import Array
 from bc_core.contract import Contract
+from bc_core.dataset import read_episode
 from bc_core.errors import BcError
-from bc_core.frames import Frame, FrameAssembler
+from bc_core.frames import Frame
+from bc_core.grid import NANOSECONDS
 from bc_core.mask import Mask
 from bc_core.policies.base import Policy
-from bc_sim.simulation import Simulation
+from bc_sim.schedule import Schedule
+from bc_sim.simulation import PERIOD_NS, Simulation
+from bc_teleop.settings import load_settings
 
 CONFIG = Path(__file__).parents[3] / "config"
 STREAMS = ("arm", "gripper", "tcp", "object")
@@ -33,8 +40,8 @@ def task() -> VirtualTask:
 class Standing(Policy):
     """Stays where it is, and remembers what it saw."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract, self.streams, self.n_obs_steps = contract, STREAMS, 2
+    def __init__(self, contract: Contract, streams: tuple[str, ...] = STREAMS) -> None:
+        self.contract, self.streams, self.n_obs_steps = contract, streams, 2
         self.horizon, self.width, self.masks = 12, contract.width, frozenset({Mask.FREE})
         self.frames: list[Frame] = []
 
@@ -55,7 +62,64 @@ def test_a_policy_that_stands_solves_nothing_and_sees_every_scene(task: VirtualT
     np.testing.assert_allclose(first[0], first[1], atol=1e-3)  # no history from before the reset
 
 
+def test_pictures_are_those_of_the_contracts_rule(task: VirtualTask) -> None:
+    """15 a second, and the newest that is not younger than the tick; the cube is where the picture shows it."""
+    policy = Standing(task.contract, ("arm", "object", "camera"))
+    assert task.play(policy, range(5, 6)) == [False]
+    grid, period = task.contract.grid, NANOSECONDS / task.task.camera.rate
+    schedule = Schedule({"camera": task.task.camera.rate})
+    for frame in policy.frames:
+        newest = frame.stamps["camera"][-1]
+        assert 0 <= grid.time(frame.tick) - newest < period
+        assert schedule.due(newest - PERIOD_NS, newest)
+    times = np.array([frame.stamps["object"][-1] for frame in policy.frames])
+    np.testing.assert_array_equal(times, [grid.time(frame.tick) for frame in policy.frames])  # of the tick itself
+    columns = [red_columns(frame.values["camera"][-1]) for frame in policy.frames]
+    seen = [(frame.values["object"][-1, 1], mean) for frame, mean in zip(policy.frames, columns, strict=True) if mean]
+    along, across = np.array(seen).T
+    assert len(seen) > 10 and np.corrcoef(along, across)[0, 1] > 0.99
+
+
+def red_columns(image: np.ndarray) -> float | None:
+    """Mean column of what is red; None: nothing is."""
+    wide = image.astype(int)
+    columns = np.nonzero((wide[..., 0] > 120) & (wide[..., 1] < 60) & (wide[..., 2] < 60))[1]
+    return float(columns.mean()) if len(columns) else None
+
+
+@pytest.fixture(scope="module")
+def world(task: VirtualTask) -> World:
+    return World(task.robot, task.contract, task.task, load_settings(CONFIG / "teleop" / "scripted.yaml", "scripted"))
+
+
+def test_the_bag_of_an_episode_gives_the_very_frames_that_the_policy_saw(world: World, tmp_path: Path) -> None:
+    policy = Standing(world.contract, ("arm", "tcp", "camera"))
+    with Practice(world, policy) as practice:
+        assert [played.outcome for played in practice.play(tmp_path, [7], {})] == ["failure"]
+    episode = read_episode(tmp_path / "episode_000000", world.contract, policy.streams, policy.n_obs_steps)
+    assert len(policy.frames) > 10
+    for frame in policy.frames:
+        for stream, value in frame.values.items():
+            np.testing.assert_array_equal(episode.values[stream][frame.tick - episode.first_tick], value)
+
+
+def test_demonstrations_show_the_scene_that_a_policy_sees(world: World, task: VirtualTask, tmp_path: Path) -> None:
+    (played,) = demonstrate(world, tmp_path, [7], {}, camera=True)
+    assert played.outcome == "success"
+    episode = read_episode(tmp_path / "episode_000000", world.contract, ("object", "camera"), 2)
+    assert (episode.has_frame & (episode.source == "human")).sum() > 50
+    policy = Standing(world.contract, ("arm", "object", "camera"))
+    task.play(policy, range(7, 8))
+    first = policy.frames[0]
+    along = episode.values["object"][:, -1, 1]
+    same = int(np.argmin(np.abs(along - first.values["object"][-1, 1])))  # the belt runs alike, whoever drives
+    np.testing.assert_allclose(episode.values["object"][same], first.values["object"], atol=1e-6)
+    difference = np.abs(episode.values["camera"][same].astype(int) - first.values["camera"])[:, 48:]
+    assert np.mean(difference > 8) < 0.01  # the belt; above it the arm has begun to move
+
+
 def test_what_is_not_simulated_is_refused(task: VirtualTask) -> None:
     cell = VirtualCell(Simulation(task.robot, task.task, 0))
-    with pytest.raises(BcError, match=r"no camera/image_raw: choose the checkpoint by loss"):
-        watch(cell, task.contract, FrameAssembler(task.contract, ("arm", "camera"), 1))
+    policy = Standing(task.contract, ("arm", "camera"))
+    with pytest.raises(BcError, match=r"observes 'camera'.* there is no camera/image_raw"):
+        Student(policy, task.contract, cell, VirtualStreams(cell, task.contract.grid))

@@ -57,6 +57,7 @@ class CartesianConfig:
     projector: str
     inertia_shaping: bool
     shaped_inertia: list[float]
+    least_damping: list[float]
     translation_error: float
     rotation_error: float
 

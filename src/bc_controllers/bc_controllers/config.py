@@ -28,6 +28,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "stiffness_frame": "cartesian.stiffness_frame",
         "stiffness": "cartesian.stiffness",
         "damping_ratio": "cartesian.damping_ratio",
+        "least_damping": "cartesian.least_damping",
         "nullspace_stiffness": "cartesian.nullspace_stiffness",
         "nullspace_damping_ratio": "cartesian.nullspace_damping_ratio",
         "projector": "cartesian.projector",

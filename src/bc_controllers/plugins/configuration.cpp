@@ -51,6 +51,7 @@ bc::CartesianConfig cartesian(const chunk_controller::Params::Cartesian& section
   config.stiffness_frame = section.stiffness_frame;
   config.stiffness = section.stiffness;
   config.damping_ratio = section.damping_ratio;
+  config.least_damping = section.least_damping;
   config.nullspace_stiffness = section.nullspace_stiffness;
   config.nullspace_damping_ratio = section.nullspace_damping_ratio;
   config.projector = section.projector;

@@ -51,6 +51,7 @@ void bind_config(nb::module_& m) {
       .def_rw("projector", &Cartesian::projector)
       .def_rw("inertia_shaping", &Cartesian::inertia_shaping)
       .def_rw("shaped_inertia", &Cartesian::shaped_inertia)
+      .def_rw("least_damping", &Cartesian::least_damping)
       .def_rw("translation_error", &Cartesian::translation_error)
       .def_rw("rotation_error", &Cartesian::rotation_error);
   using Kinematics = bc::KinematicsConfig;

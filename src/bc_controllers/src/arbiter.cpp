@@ -192,7 +192,9 @@ void Arbiter::start_waiting(std::int64_t now_ns) {
 
 void Arbiter::take_effect(Chunk& chunk, std::int64_t effective_ns, std::int64_t now_ns) {
   const bool follows = has_chunk_ && effective_ns <= in_force_.end_ns() && !ended_;
-  const Jump jump = reference_.change(follows ? &in_force_ : nullptr, chunk, effective_ns);
+  const std::int64_t since = std::clamp<std::int64_t>(period_ns_ - (now_ns - effective_ns), 0, period_ns_);
+  const double seconds = static_cast<double>(since) * kSeconds;
+  const Jump jump = reference_.change(follows ? &in_force_ : nullptr, chunk, effective_ns, seconds);
   std::swap(in_force_, chunk);
   has_chunk_ = true;
   ended_ = given_up_ = false;

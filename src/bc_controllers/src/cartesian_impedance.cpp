@@ -43,6 +43,7 @@ CartesianImpedance::CartesianImpedance(const ControllerConfig& config, RobotMode
       rotation_error_(config.cartesian.rotation_error),
       kinematics_(config.kinematics) {
   std::copy(config.cartesian.shaped_inertia.begin(), config.cartesian.shaped_inertia.end(), shaped_inertia_.begin());
+  std::copy(config.cartesian.least_damping.begin(), config.cartesian.least_damping.end(), least_damping_.begin());
 }
 
 bool CartesianImpedance::torque(const Measurement& measured, const Setpoint& setpoint, const Settings& settings,
@@ -74,8 +75,10 @@ bool CartesianImpedance::torque(const Measurement& measured, const Setpoint& set
   const TaskMatrix along = turn.transpose() * mobility * turn;
   Task felt = along.diagonal().cwiseMax(kLeastMobility).cwiseInverse();
   if (shaping_) felt = as_task(shaped_inertia_);
+  // By the ratio, and never less than the least: an axis without stiffness would have none.
   const Task damping =
-      2.0 * as_task(settings.gains.cartesian_damping_ratio).cwiseProduct(stiffness.cwiseProduct(felt).cwiseSqrt());
+      (2.0 * as_task(settings.gains.cartesian_damping_ratio).cwiseProduct(stiffness.cwiseProduct(felt).cwiseSqrt()))
+          .cwiseMax(std::sqrt(share) * as_task(least_damping_));
   Task force = turn * stiffness.cwiseProduct(turn.transpose() * error);
   // The moment is the gradient of the rotational spring's energy, so that it stores what it is given and no more.
   force.tail<3>() = rotation_rate(rotation, force.tail<3>());

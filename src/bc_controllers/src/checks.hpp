@@ -1,6 +1,7 @@
 // What values of a configuration must be: ConfigError otherwise, naming the parameter and the value.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -51,6 +52,15 @@ inline void check_share(const std::string& name, double value) {
 inline void check_choice(const char* name, const std::string& value, const std::string& one, const std::string& other) {
   require(value == one || value == other,
           std::string(name) + " '" + value + "' is unknown: use " + one + " or " + other);
+}
+
+constexpr std::array<const char*, 6> kAxes = {"x", "y", "z", "rotation x", "rotation y", "rotation z"};
+
+// An axis without stiffness is free: it must be damped by itself, or a wrench would drive it on and on.
+inline void check_free_axis(std::size_t axis, double stiffness, double least_damping) {
+  require(stiffness > 0.0 || least_damping > 0.0,
+          std::string("cartesian.stiffness ") + kAxes[axis] + " is zero and cartesian.least_damping " + kAxes[axis] +
+              " too: the axis would be free and undamped; give it one of the two");
 }
 
 // Of the outputs, not of layout and limits (config_outputs.cpp).

@@ -35,6 +35,8 @@ void check_cartesian(const CartesianConfig& cartesian, const std::vector<std::st
   check_choice("cartesian.projector", cartesian.projector, "dynamic", "kinematic");
   check_axes("cartesian.stiffness", cartesian.stiffness, false);
   check_axes("cartesian.damping_ratio", cartesian.damping_ratio, false);
+  check_axes("cartesian.least_damping", cartesian.least_damping, false);
+  for (std::size_t i = 0; i < 6; ++i) check_free_axis(i, cartesian.stiffness[i], cartesian.least_damping[i]);
   check_axes("cartesian.shaped_inertia", cartesian.shaped_inertia, true);
   check_vector("cartesian.nullspace_stiffness", cartesian.nullspace_stiffness, joints, false);
   check_not_negative("cartesian.nullspace_damping_ratio", cartesian.nullspace_damping_ratio);

@@ -8,6 +8,16 @@
 
 namespace bc {
 
+namespace {
+// Where a pose is after some seconds with its twist.
+PosePoint moved(PosePoint point, double seconds) {
+  as_vector(point.pose.position) += as_vector(point.twist.linear) * seconds;
+  auto rotation = as_rotation(point.pose);
+  rotation = (rotation_exp(as_vector(point.twist.angular) * seconds) * rotation).normalized();
+  return point;
+}
+}  // namespace
+
 Reference::Reference(const ControllerConfig& config)
     : columns_(config),
       gripper_lower_(config.gripper_lower),
@@ -48,13 +58,15 @@ void Reference::reset(const double* place, double gripper) {
   velocity_limited_ = acceleration_limited_ = false;
 }
 
-Jump Reference::change(const Chunk* old, Chunk& next, std::int64_t time_ns) {
+// What is off fades from the last move on, since the next move advances it by the whole way from there: both curves are
+// followed back to it. Otherwise a reference in motion would stand still for a period, a step of torque for a spring.
+Jump Reference::change(const Chunk* old, Chunk& next, std::int64_t time_ns, double seconds) {
   const Place there = place(next, time_ns);
   const Place here = old != nullptr ? place(*old, time_ns) : Place{};
   if (old != nullptr) join(next, *old, there, columns_);
   Jump jump;
-  jump.joints = change_joints(old, here, next, there);
-  if (has_pose()) change_pose(old, here, next, there, jump);
+  jump.joints = change_joints(old, here, next, there, seconds);
+  if (has_pose()) change_pose(old, here, next, there, seconds, jump);
   if (columns_.gripper >= 0) {
     const auto column = static_cast<std::size_t>(columns_.gripper);
     const double before = old != nullptr ? sample_linear(*old, here, column) : gripper_;
@@ -63,35 +75,40 @@ Jump Reference::change(const Chunk* old, Chunk& next, std::int64_t time_ns) {
   return jump;
 }
 
-double Reference::change_joints(const Chunk* old, const Place& here, const Chunk& next, const Place& there) {
+double Reference::change_joints(const Chunk* old, const Place& here, const Chunk& next, const Place& there,
+                                double seconds) {
   double sum = 0.0;
   for (std::size_t i = 0; i < joints(); ++i) {
     const std::size_t column = columns_.joints[i];
     const Point after = sample(next, there, column);
-    Point before{position_[i], velocity_[i], 0.0};
+    Point before{position_[i] + velocity_[i] * seconds, velocity_[i], 0.0};
     if (old != nullptr) before = sample(*old, here, column);
     const double step = before.value - after.value, slip = before.rate - after.rate;
     sum += step * step;
     Fade<1>& offset = joint_offset_[i];
     if (old == nullptr) offset.clear();
     if (step != 0.0 || slip != 0.0) {
-      offset.start({offset.value()[0] + step}, {offset.rate()[0] + slip}, blend_time_, joint_limits_[i]);
+      const double then = step - slip * seconds;
+      offset.start({offset.value()[0] + then}, {offset.rate()[0] + slip}, blend_time_, joint_limits_[i]);
     }
   }
   return std::sqrt(sum);
 }
 
-void Reference::change_pose(const Chunk* old, const Place& here, const Chunk& next, const Place& there, Jump& jump) {
+void Reference::change_pose(const Chunk* old, const Place& here, const Chunk& next, const Place& there, double seconds,
+                            Jump& jump) {
   const auto column = static_cast<std::size_t>(columns_.pose);
-  const PosePoint after = sample_pose(next, there, column);
-  const PosePoint before = old != nullptr ? sample_pose(*old, here, column) : PosePoint{pose_, twist_};
+  PosePoint after = sample_pose(next, there, column);
+  PosePoint before = old != nullptr ? sample_pose(*old, here, column) : moved({pose_, twist_}, seconds);
   jump.position = (as_vector(before.pose.position) - as_vector(after.pose.position)).norm();
   jump.rotation = rotation_log(as_rotation(before.pose) * as_rotation(after.pose).conjugate()).norm();
   if (old == nullptr) position_offset_.clear(), rotation_offset_.clear();
   const Vec3 slip = as_vector(before.twist.linear) - as_vector(after.twist.linear);
   const Vec3 spin = as_vector(before.twist.angular) - as_vector(after.twist.angular);
   if (jump.position == 0.0 && slip.isZero(0.0) && jump.rotation < kNilRotation && spin.norm() < kNilRotation) return;
-  // What the reference does now, offset included, less what the new curve does: it begins there, and fades.
+  before = moved(before, -seconds);
+  after = moved(after, -seconds);
+  // What the reference does, offset included, less what the new curve does: it begins there, and fades.
   Vector3 offset, rate;
   for (std::size_t i = 0; i < 3; ++i) {
     offset[i] = before.pose.position[i] + position_offset_.value()[i] - after.pose.position[i];

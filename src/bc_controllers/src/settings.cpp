@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "checks.hpp"
+
 namespace bc {
 
 namespace {
@@ -39,12 +41,14 @@ void approach(std::array<double, N>& values, const std::array<double, N>& wanted
   for (std::size_t i = 0; i < N; ++i) approach(values[i], wanted[i], most[i] * share);
 }
 
-constexpr std::array<const char*, 6> kAxes = {"x", "y", "z", "rotation x", "rotation y", "rotation z"};
-
 }  // namespace
 
 LiveSettings::LiveSettings(const ControllerConfig& config)
-    : config_(config.settings), joints_(config.joint_names()), damping_most_(kMostRatio) {
+    : config_(config.settings),
+      joints_(config.joint_names()),
+      damping_most_(kMostRatio),
+      tool_stiffness_(config.output == Output::kCartesianImpedance) {
+  load(config.cartesian.least_damping, least_damping_);
   load(config.stiffness, configured_.stiffness);
   load(config.damping, configured_.damping);
   load(config.cartesian.stiffness, configured_.cartesian_stiffness);
@@ -103,6 +107,7 @@ void LiveSettings::check(const Gains& gains) const {
   }
   for (std::size_t i = 0; i < 6; ++i) {
     const std::string axis = kAxes[i];
+    if (tool_stiffness_) check_free_axis(i, gains.cartesian_stiffness[i], least_damping_[i]);
     check_value("cartesian.stiffness " + axis, gains.cartesian_stiffness[i], 0.0, most_.cartesian_stiffness[i]);
     check_value("cartesian.damping_ratio " + axis, gains.cartesian_damping_ratio[i], 0.0, damping_most_);
   }

@@ -112,6 +112,7 @@ def test_a_value_that_cannot_work_is_refused(
         ("stiffness", [100.0] * 3, "cartesian.stiffness has 3 values"),
         ("stiffness", [-100.0] * 6, "cartesian.stiffness is -100"),
         ("damping_ratio", [-0.1] * 6, "cartesian.damping_ratio is -0.1"),
+        ("least_damping", [-1.0] * 6, "cartesian.least_damping is -1"),
         ("nullspace_stiffness", [-1.0] * 7, "cartesian.nullspace_stiffness of panda_joint1 is -1"),
         ("nullspace_damping_ratio", -1.0, "cartesian.nullspace_damping_ratio is -1"),
         ("shaped_inertia", [0.0] * 6, "cartesian.shaped_inertia is 0"),
@@ -125,6 +126,16 @@ def test_cartesian_values_that_cannot_work_are_refused(
     data["controller"]["output"] = "cartesian_impedance"
     put(data, f"controller.cartesian.{path}", value)
     with pytest.raises(BcError, match=said.replace(".", r"\.")):
+        build(data, tmp_path)
+
+
+def test_a_free_axis_without_damping_is_refused(data: dict[str, Any], tmp_path: Path) -> None:
+    """Free for good, and driven on and on by any wrench."""
+    data["controller"]["output"] = "cartesian_impedance"
+    put(data, "controller.cartesian.stiffness", [800.0, 800.0, 0.0, 40.0, 40.0, 40.0])
+    build(data, tmp_path)
+    put(data, "controller.cartesian.least_damping", [10.0, 10.0, 0.0, 0.5, 0.5, 0.5])
+    with pytest.raises(BcError, match=r"cartesian\.stiffness z is zero and cartesian\.least_damping z too"):
         build(data, tmp_path)
 
 

@@ -176,7 +176,7 @@ def test_reference_speed_acceleration_and_range(
     arbiter.request(RESUME, "test")
     arbiter.advance(START)
     rows = np.full((40, 8), 0.04)
-    rows[0, :7], rows[1:, :7] = 0.1, 2.9
+    rows[:, :7] = np.minimum(0.1 + 3.0 * 0.05 * np.arange(40), 2.9)[:, None]  # 3 rad/s: faster than any joint may
     arbiter.submit("policy", make_chunk(rows, START, mode_epoch=2))
     path = np.array([arbiter.advance(START + i * PERIOD) for i in range(1, 1900)])
     assert np.all(np.abs(np.diff(path[:, :7], axis=0)) <= np.array(config.velocity) * 1e-3 * (1 + 1e-6))

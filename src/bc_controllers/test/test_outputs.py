@@ -114,6 +114,28 @@ def test_posture_does_not_move_the_tool(
     assert np.abs(moved).max() < 0.01 * np.linalg.norm(torque)
 
 
+def test_a_free_axis_is_damped(make: Callable[..., Controller], model: Model, home: Array) -> None:
+    """No stiffness, but the least damping; where the ratio asks for more, that counts alone."""
+    controller = make(
+        "cartesian_impedance",
+        stiffness=[800.0, 800.0, 0.0, 40.0, 40.0, 40.0],
+        least_damping=[10.0, 10.0, 25.0, 0.5, 0.5, 0.5],
+        nullspace_stiffness=[0.0] * 7,
+    )
+    loop = Loop(controller)
+    loop.run(home)
+    dq = np.linalg.pinv(model.jacobian(home)) @ [0.0, 0.0, 0.1, 0.0, 0.0, 0.0]
+    torque = loop.run(home, dq, periods=FREE) - model.nonlinear(home, dq)
+    np.testing.assert_allclose(torque, model.jacobian(home).T @ [0.0, 0.0, -2.5, 0.0, 0.0, 0.0], atol=1e-6)
+
+
+def test_an_axis_is_not_freed_live_without_damping(make: Callable[..., Controller]) -> None:
+    controller = make("cartesian_impedance", least_damping=[0.0, 0.0, 0.0, 0.5, 0.5, 0.5])
+    with pytest.raises(ConfigError, match=r"cartesian\.stiffness y is zero and cartesian\.least_damping y too"):
+        controller.set_gains(cartesian_stiffness=[800.0, 0.0, 800.0, 40.0, 40.0, 40.0])
+    controller.set_gains(cartesian_stiffness=[800.0, 800.0, 800.0, 40.0, 40.0, 0.0])
+
+
 def test_shaped_inertia_is_what_the_tool_moves_with(
     make: Callable[..., Controller], robot: Robot, model: Model, home: Array
 ) -> None:

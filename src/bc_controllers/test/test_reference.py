@@ -90,14 +90,16 @@ def test_a_raw_jump_is_reported_whole_and_fades_within_the_limits(
     assert path[:, :7].max() <= 0.1 + jump * 1.01  # no overshoot to speak of
 
 
+@pytest.mark.parametrize("later", [0, PERIOD // 3, PERIOD])
 def test_takeover_by_a_human_starts_from_the_moving_reference(
-    arbiter: Arbiter, config: ControllerConfig, make_chunk: MakeChunk
+    arbiter: Arbiter, config: ControllerConfig, make_chunk: MakeChunk, later: int
 ) -> None:
+    """Whether it takes effect at the last move, between two, or now."""
     resume(arbiter)
     ramp = np.hstack([0.1 + 0.02 * np.arange(20)[:, None] * np.ones((1, 7)), np.full((20, 1), 0.04)])  # 0.4 rad/s
     arbiter.submit("policy", make_chunk(ramp, START, mode_epoch=2))
     before = trace(arbiter, START, 0.3)
-    human = make_chunk(np.full((20, 8), 0.05), START + round(0.3e9), mode_epoch=1, producer_id=9)
+    human = make_chunk(np.full((20, 8), 0.05), START + round(0.3e9) + later, mode_epoch=1, producer_id=9)
     arbiter.submit("human", human)
     after = trace(arbiter, START + round(0.3e9), 0.8)
     assert arbiter.mode == ControlMode.HUMAN

@@ -6,7 +6,8 @@ config.json holds the policy's settings, the whole contract, the normalisation, 
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,21 @@ def save_policy(
         },
         "training": training,
     }
+    weights = {key: value.contiguous() for key, value in policy.network.state_dict().items()}
+    with whole_folder(directory) as partial:
+        save_file(weights, partial / WEIGHTS_FILE)
+        (partial / CONFIG_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        for name, text in (pages or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(directory: Path) -> Iterator[Path]:
+    """A folder to write into, which then takes the place of `directory`; where writing fails, all stays as it was."""
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({key: value.contiguous() for key, value in policy.network.state_dict().items()}, partial / WEIGHTS_FILE)
-    (partial / CONFIG_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
-    for name, text in (pages or {}).items():
-        (partial / name).write_text(text, encoding="utf-8")
+    yield partial
     if directory.exists():
         old = directory.with_name(f".{directory.name}.old")
         shutil.rmtree(old, ignore_errors=True)

@@ -16,13 +16,13 @@ import yaml
 from bc_core.chunks import ActionGroup, Space
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, Grid, to_nanoseconds
+from bc_core.images import CHANNELS
 from bc_core.resampling import BETWEEN, ONE_SIDED, RULES
 from bc_core.schema import Section
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE_TYPE = "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
-IMAGE_CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 _TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*\Z")
 _TOPIC = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _POSE_WIDTH = 7
@@ -195,9 +195,9 @@ def _observation(name: str, section: Section) -> Observation:
     )
     _check_rule(observation, section)
     if observation.is_image:
-        channels = IMAGE_CHANNELS.get(observation.encoding)
+        channels = CHANNELS.get(observation.encoding)
         if channels is None:
-            raise section.error("encoding", observation.encoding, f"must be one of {', '.join(IMAGE_CHANNELS)}")
+            raise section.error("encoding", observation.encoding, f"must be one of {', '.join(CHANNELS)}")
         if len(observation.shape) != 3 or observation.shape[2] != channels:
             raise section.error("shape", list(observation.shape), f"must be [height, width, {channels}]")
         if observation.fields or observation.names:

@@ -9,22 +9,13 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bc_core.contract import COMPRESSED_IMAGE_TYPE, IMAGE_CHANNELS, Observation
+from bc_core import images
+from bc_core.contract import COMPRESSED_IMAGE_TYPE, Observation
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
-
-_CONVERSIONS = {
-    ("rgb8", "bgr8"): cv2.COLOR_RGB2BGR,
-    ("bgr8", "rgb8"): cv2.COLOR_BGR2RGB,
-    ("rgb8", "mono8"): cv2.COLOR_RGB2GRAY,
-    ("bgr8", "mono8"): cv2.COLOR_BGR2GRAY,
-    ("mono8", "rgb8"): cv2.COLOR_GRAY2RGB,
-    ("mono8", "bgr8"): cv2.COLOR_GRAY2BGR,
-}
 
 
 class ObservationError(BcError):
@@ -51,8 +42,6 @@ def extract(observation: Observation, message: Any) -> npt.NDArray[Any]:
     ObservationError where the message lacks a field or joint, holds a value that is not finite, or an image of another
     size than the contract's.
     """
-    if observation.type == COMPRESSED_IMAGE_TYPE:
-        return _compressed_image(observation, message)
     return _image(observation, message) if observation.is_image else _numbers(observation, message)
 
 
@@ -109,59 +98,16 @@ def _getter(field: str) -> "attrgetter[Any]":
 
 
 def _image(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
-    height, width, _ = observation.shape
-    if (message.height, message.width) != (height, width):
-        raise ObservationError(observation.name, _wrong_size(observation, message.width, message.height))
-    channels = IMAGE_CHANNELS.get(message.encoding)
-    if channels is None:
-        known = ", ".join(IMAGE_CHANNELS)
-        raise ObservationError(
-            observation.name, f"{observation.topic} has encoding '{message.encoding}': publish one of {known}"
-        )
-    rows = np.frombuffer(message.data, dtype=np.uint8)
-    if message.step < width * channels or rows.size != message.step * height:
+    compressed = observation.type == COMPRESSED_IMAGE_TYPE
+    try:
+        pixels, encoding = images.decompressed(message) if compressed else (images.pixels(message), message.encoding)
+    except images.ImageError as error:
+        raise ObservationError(observation.name, f"{observation.topic} {error}") from error
+    height, width = pixels.shape[:2]
+    if (height, width) != observation.shape[:2]:
         raise ObservationError(
             observation.name,
-            f"{observation.topic} holds {rows.size} bytes for {height} rows of {message.step}: the image is broken",
+            f"{observation.topic} sends {width}x{height} pixels, the contract says "
+            f"{observation.shape[1]}x{observation.shape[0]}: set the camera, or `shape` in the contract",
         )
-    image = rows.reshape(height, message.step)[:, : width * channels].reshape(height, width, channels)
-    return _converted(image, message.encoding, observation)
-
-
-def _compressed_image(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
-    """An image by image_transport's conventions: `format` is "<encoding>; <codec> compressed <order of channels>".
-
-    Without the part before the semicolon (older publishers) the channels are in OpenCV's order.
-    """
-    encoding, _, codec = message.format.partition(";")
-    stored = encoding.strip() if codec and "compressed bgr8" not in codec and "jpeg" not in codec else "bgr8"
-    if encoding.strip() == "mono8":
-        stored = "mono8"
-    flag = cv2.IMREAD_GRAYSCALE if stored == "mono8" else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), flag) if len(message.data) else None
-    if image is None or stored not in IMAGE_CHANNELS:
-        raise ObservationError(
-            observation.name,
-            f"{observation.topic} holds {len(message.data)} bytes of format '{message.format}' that are no image: "
-            "publish jpeg or png of " + ", ".join(IMAGE_CHANNELS),
-        )
-    height, width, _ = observation.shape
-    if image.shape[:2] != (height, width):
-        raise ObservationError(observation.name, _wrong_size(observation, image.shape[1], image.shape[0]))
-    channels = IMAGE_CHANNELS[stored]
-    return _converted(np.asarray(image, dtype=np.uint8).reshape(height, width, channels), stored, observation)
-
-
-def _wrong_size(observation: Observation, width: int, height: int) -> str:
-    return (
-        f"{observation.topic} sends {width}x{height} pixels, the contract says "
-        f"{observation.shape[1]}x{observation.shape[0]}: set the camera, or `shape` in the contract"
-    )
-
-
-def _converted(image: npt.NDArray[np.uint8], encoding: str, observation: Observation) -> npt.NDArray[np.uint8]:
-    """The image, copied, in the contract's encoding."""
-    if encoding == observation.encoding:
-        return image.copy()
-    converted = cv2.cvtColor(image, _CONVERSIONS[encoding, observation.encoding])
-    return np.asarray(converted, dtype=np.uint8).reshape(observation.shape)
+    return images.converted(pixels, encoding, observation.encoding)

@@ -33,7 +33,7 @@ def sample(
     target: Tensor | None,
     weights: Tensor,
     beta: float,
-    guide_last_step: bool = True,
+    last: Tensor | None = None,
     prior: float = 1.0,
     eta: float = 0.0,
     draw: Callable[[], Tensor] | None = None,
@@ -43,24 +43,22 @@ def sample(
     denoise(A, tau): A1hat of Eq. 3, differentiable in A; the velocity is (A1hat - A) / (1 - tau).
     noise: A^0, shape (B, H, D). steps: n equal steps, or the flow times at which the network is asked, rising from 0
     (those of a DDIM schedule: bc_core.strategies.diffusion). target: Y, shape (H, D) or (B, H, D), rows of weight 0 are
-    ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. guide_last_step:
-    True is the paper; what guidance adds in the last step is never denoised, so False gives chunks as smooth as
-    unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see stochastic_share; above 0 it
-    needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
+    ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. last: W of
+    the last step, if it is another than in the paper: what guidance adds there is never denoised, so zeros give chunks
+    as smooth as unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see
+    stochastic_share; above 0 it needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
     """
     if eta > 0.0 and draw is None:
         raise ValueError(f"eta is {eta}: a stochastic sampler needs a source of noise, or eta = 0")
     actions = noise
     times = [step / steps for step in range(steps)] if isinstance(steps, int) else list(steps)
-    guided_steps = len(times) if guide_last_step else len(times) - 1
-    if target is None or beta == 0.0 or not bool(weights.any()):
-        guided_steps = 0
-    for step, (tau, after) in enumerate(zip(times, [*times[1:], 1.0], strict=True)):
-        if target is None or step >= guided_steps:
+    of_step = [weights] * (len(times) - 1) + [weights if last is None else last]
+    for tau, after, weighted in zip(times, [*times[1:], 1.0], of_step, strict=True):
+        if target is None or beta == 0.0 or not bool(weighted.any()):
             with torch.no_grad():
                 velocity = (denoise(actions, tau) - actions) / (1.0 - tau)
         else:
-            estimate, gradient = vector_jacobian(denoise, actions, tau, target, weights)
+            estimate, gradient = vector_jacobian(denoise, actions, tau, target, weighted)
             velocity = (estimate - actions) / (1.0 - tau) + guidance_weight(tau, beta, prior) * gradient
         moved = actions + (after - tau) * velocity
         if draw is not None and eta > 0.0 and after < 1.0:

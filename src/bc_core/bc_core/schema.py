@@ -171,13 +171,15 @@ def setting(
 
 
 def read_settings(cls: type[T], section: Section) -> T:
-    """A dataclass whose fields are all of `setting`, from the keys of the same names; absent keys keep their default.
+    """A dataclass with the keys of a section; absent ones, and fields that are not of `setting`, keep their default.
 
     A field has the type of its default: text, truth value, whole number, number, or tuple of texts or whole numbers.
     """
     values: dict[str, Any] = {}
     for item in fields(cls):  # type: ignore[arg-type]
         rules: Any = item.metadata
+        if not rules:
+            continue
         default: Any = item.default
         if isinstance(default, bool):
             values[item.name] = section.boolean(item.name, default)

@@ -1,9 +1,11 @@
 """Joining a sampled chunk to the rows that are already committed."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from bc_core.chunks import ActionGroup, Array, Space
+from bc_core.mask import Rows
 
 
 def splice(
@@ -23,7 +25,7 @@ def splice(
     spliced[:frozen] = prefix[:frozen]
     end, start = prefix[frozen - 1], sampled[frozen - 1]
     rows = np.arange(frozen, len(sampled))[:, None]
-    free = fade_end(len(sampled), frozen, execution_horizon)
+    free = int(fade_end(len(sampled), frozen, execution_horizon))
     weights = np.maximum(free - rows, 0) / (free - frozen + 1)
     spliced[frozen:] += weights * (end - start)
     for group in groups:
@@ -35,13 +37,22 @@ def splice(
     return spliced
 
 
-def fade_end(horizon: int, frozen: int, execution_horizon: int) -> int:
+def fade_end(horizon: int, frozen: Rows, execution_horizon: Rows) -> npt.NDArray[np.int64]:
     """First row that the offset does not reach: s rows after the frozen ones, for these are executed, not beyond row
-    H - s, where Eq. 5 (arXiv 2506.07339) sets the new chunk free.
+    H - s, where Eq. 5 (arXiv 2506.07339) sets the new chunk free. Scalar, or (B,) where a number is given by element.
 
     A longer fade would pass most of the offset on to the next chunk: with small s a chunk would hardly react.
     """
-    return max(min(horizon - execution_horizon, frozen + execution_horizon), frozen)
+    return np.maximum(np.minimum(horizon - execution_horizon, frozen + execution_horizon), frozen)
+
+
+def leaves_room(horizon: int, frozen: Rows, execution_horizon: Rows) -> npt.NDArray[np.bool_]:
+    """Is there a row after the frozen ones in which the offset fades? Scalar or (B,).
+
+    If so, guidance leaves the last flow step free: what it adds there is never denoised, and the splice takes what
+    remains. If not (d = H - s), every step is guided: what remains is a step at row d, and only guidance makes it less.
+    """
+    return fade_end(horizon, frozen, execution_horizon) > frozen
 
 
 def _aligned(quaternions: Array) -> Array:

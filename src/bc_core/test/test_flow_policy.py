@@ -118,8 +118,17 @@ def test_without_weight_guidance_changes_nothing(policy: ChunkPolicy, frame: Fra
 def test_only_the_valid_prefix_guides(policy: ChunkPolicy, frame: Frame, prefix: np.ndarray) -> None:
     """A short prefix is neither padded with zeros nor with anything else that pulls."""
     guided = policy.infer(frame, prefix[:6], 6, 6, Mask.SOFT, seed=1)
-    hard = policy.infer(frame, prefix, 6, 18, Mask.HARD, seed=1)
+    hard = policy.infer(frame, prefix, 6, 17, Mask.HARD, seed=1)
     np.testing.assert_allclose(guided, hard, atol=1e-6)
+
+
+def test_every_step_is_guided_where_nothing_is_left_to_fade(
+    policy: ChunkPolicy, frame: Frame, prefix: np.ndarray
+) -> None:
+    """d = H - s. The hard mask does not depend on s otherwise."""
+    short, long, none = (policy.infer(frame, prefix, 6, s, Mask.HARD, seed=1) for s in (6, 17, 18))
+    np.testing.assert_array_equal(short, long)
+    assert np.abs(none - long).max() > 1e-3
 
 
 def test_relative_chunks_move_with_the_robot(policy: ChunkPolicy, frame: Frame) -> None:

@@ -142,7 +142,7 @@ def test_without_guidance_in_the_last_step_the_chunk_is_what_the_network_takes_f
         return estimate
 
     weights = torch.ones(4, dtype=torch.float64)
-    sampled = guidance.sample(denoise, noise, 5, target, weights, 5.0, guide_last_step=False)
+    sampled = guidance.sample(denoise, noise, 5, target, weights, 5.0, last=torch.zeros(4))
     torch.testing.assert_close(sampled, seen[-1])
     guided = guidance.sample(denoise, noise, 5, target, weights, 5.0)
     assert not torch.allclose(guided, seen[-1])

@@ -1,6 +1,7 @@
 """Strategies: the table of what needs what, and the algorithms against known answers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from torch import Tensor
 from bc_core import guidance
 from bc_core.chunks import ActionGroup, Space
 from bc_core.errors import BcError
-from bc_core.mask import Mask, mask_weights
+from bc_core.mask import BETA, Mask, mask_weights
+from bc_core.splice import leaves_room
 from bc_core.splice import splice as spliced
 from bc_core.strategies import bidirectional, registry
 from bc_core.strategies.conditioning import clean_prefix, sample_conditioned
@@ -20,6 +22,7 @@ from bc_core.strategies.registry import STRATEGIES, Chaining, Skill
 from bc_core.strategies.sampling import SamplerConfig, Splice, sample_chunks
 
 HORIZON, WIDTH = 6, 2
+GROUP = ActionGroup("arm", Space.JOINT_POSITION, ("a", "b"), 0, WIDTH)
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def test_the_last_step_without_guidance_ends_on_the_denoised_chunk(generator: to
         clean.append(torch.tanh(actions))
         return clean[-1]
 
-    chunk = guidance.sample(denoise, noise, 4, target, torch.ones(HORIZON), 5.0, guide_last_step=False)
+    chunk = guidance.sample(denoise, noise, 4, target, torch.ones(HORIZON), 5.0, last=torch.zeros(HORIZON))
     torch.testing.assert_close(chunk, clean[-1])
 
 
@@ -121,7 +124,6 @@ def test_a_narrow_prior_asks_for_more_guidance_late() -> None:
 
 
 def test_fading_is_the_splice_of_the_scheduler(generator: torch.Generator) -> None:
-    group = ActionGroup("arm", Space.JOINT_POSITION, ("a", "b"), 0, WIDTH)
     joined, noise = splice(3, [0, 1, 3], generator), torch.randn(3, HORIZON, WIDTH, generator=generator)
     weight = torch.randn(HORIZON * WIDTH, HORIZON * WIDTH, generator=generator)
     plain = sample_chunks(Mask.SOFT, linear(weight), lambda _: noise, joined, SamplerConfig())
@@ -130,8 +132,32 @@ def test_fading_is_the_splice_of_the_scheduler(generator: torch.Generator) -> No
     unspliced = sample_chunks(Mask.FREE, linear(weight), lambda _: noise, joined, SamplerConfig())
     free = sample_chunks(Mask.SOFT, linear(weight), lambda _: noise, joined, SamplerConfig(beta=0.0, fade=True))
     for i, frozen in enumerate([0, 1, 3]):
-        expected = spliced(unspliced[i].double().numpy(), joined.prefix[i].double().numpy(), frozen, 2, (group,))
+        expected = spliced(unspliced[i].double().numpy(), joined.prefix[i].double().numpy(), frozen, 2, (GROUP,))
         torch.testing.assert_close(free[i].double(), torch.from_numpy(expected), atol=1e-6, rtol=1e-5)
+
+
+def test_the_last_step_is_guided_where_the_splice_has_no_room_to_fade(generator: torch.Generator) -> None:
+    """d = 1 with s = 2 leaves room, d = 3 with s = 3 = H - d does not (H = 6)."""
+    noise = torch.randn(2, HORIZON, WIDTH, generator=generator)
+    weight = torch.randn(HORIZON * WIDTH, HORIZON * WIDTH, generator=generator)
+    joined = replace(splice(2, [1, 3], generator), executed=torch.tensor([2, 3]))
+
+    def chunk(config: SamplerConfig) -> torch.Tensor:
+        return sample_chunks(Mask.SOFT, linear(weight), lambda _: noise, joined, config)
+
+    nodes = chunk(SamplerConfig(guide_last_step=False, fade=True))
+    never, always = chunk(SamplerConfig(guide_last_step=False)), chunk(SamplerConfig())
+    assert torch.equal(nodes[1], always[1]) and not torch.equal(nodes[1], never[1])
+    weights = mask_weights(Mask.SOFT, HORIZON, 1, 2, int(joined.rows[0]))
+    plain = guidance.sample(
+        lambda actions, tau: linear(weight)(actions, torch.full(actions.shape[:2], tau)),
+        noise[:1], 5, joined.prefix[:1], torch.from_numpy(weights).float(), BETA, torch.zeros(HORIZON),
+    )[0]  # fmt: skip
+    free = spliced(plain.double().numpy(), joined.prefix[0].double().numpy(), 1, 2, (GROUP,))
+    torch.testing.assert_close(nodes[0].double(), torch.from_numpy(free), atol=1e-6, rtol=1e-5)
+    assert [leaves_room(HORIZON, frozen, executed) for frozen, executed in ((1, 2), (3, 3), (0, 2))] == [
+        True, False, True,
+    ]  # fmt: skip
 
 
 def test_ensembling_is_the_weighted_mean_of_act(generator: torch.Generator) -> None:

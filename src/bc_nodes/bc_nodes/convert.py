@@ -1,9 +1,11 @@
-"""Between messages and the core's data: time stamps and action chunks."""
+"""Between messages and the core's data: time stamps, action chunks, moving objects."""
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from nav_msgs.msg import Odometry
 
-from bc_core.chunks import ActionChunk, ActionGroup
+from bc_core.chunks import ActionChunk, ActionGroup, Array
 from bc_core.commands import chunk_from_message
 from bc_core.fields import time_ns
 from bc_core.grid import NANOSECONDS
@@ -46,6 +48,29 @@ def chunk_from_msg(msg: ActionChunkMsg) -> ActionChunk:
             f"chunk {msg.sequence} of '{msg.producer}': {len(msg.actions)} values do not make {msg.horizon} rows"
         )
     return chunk
+
+
+def pose_to_msg(values: Array) -> Pose:
+    """x y z qx qy qz qw."""
+    x, y, z, qx, qy, qz, qw = values.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def pose_from_msg(pose: Pose) -> Array:
+    """x y z qx qy qz qw, (7,)."""
+    position, orientation = pose.position, pose.orientation
+    return np.array([position.x, position.y, position.z, orientation.x, orientation.y, orientation.z, orientation.w])
+
+
+def odometry_to_msg(stamp_ns: int, frame: str, child: str, pose: Array, linear: Array, angular: Array) -> Odometry:
+    """pose: x y z qx qy qz qw in `frame`. linear, angular (3,): in the child's own frame, as the message defines."""
+    msg = Odometry(child_frame_id=child)
+    msg.header.stamp = to_stamp(stamp_ns)
+    msg.header.frame_id = frame
+    msg.pose.pose = pose_to_msg(pose)
+    msg.twist.twist.linear = Vector3(**dict(zip("xyz", linear.tolist(), strict=True)))
+    msg.twist.twist.angular = Vector3(**dict(zip("xyz", angular.tolist(), strict=True)))
+    return msg
 
 
 def _group_to_msg(group: ActionGroup) -> ActionGroupMsg:

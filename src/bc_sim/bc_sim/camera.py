@@ -9,6 +9,14 @@ import numpy.typing as npt
 from bc_core.errors import BcError
 from bc_sim.task_config import Camera
 
+IMAGE_TOPIC = "camera/image_raw"
+
+
+def camera_matrix(camera: Camera) -> npt.NDArray[np.float64]:
+    """Intrinsics (3, 3) [px] of the camera that OffscreenCamera renders; pixel (0, 0) has its middle at (0, 0)."""
+    focal = camera.height / 2 / np.tan(np.deg2rad(camera.fovy) / 2)
+    return np.array([[focal, 0.0, (camera.width - 1) / 2], [0.0, focal, (camera.height - 1) / 2], [0.0, 0.0, 1.0]])
+
 
 class OffscreenCamera:
     """Renders a fixed camera of the scene. OpenGL binds it to the thread that made it: make, use and close it there.

@@ -5,18 +5,19 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 from cv_bridge import CvBridge
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from bc_controllers import Ack, ControllerState, ControllerStatus, ModeChange
 from bc_msgs.msg import ChunkAck, ControlMode, TaskState
 from bc_msgs.msg import ControllerState as ControllerStateMsg
 from bc_msgs.msg import ControllerStatus as ControllerStatusMsg
-from bc_nodes.convert import to_stamp
+from bc_nodes.convert import odometry_to_msg, pose_to_msg, to_stamp
 from bc_sim._plant import PlantStatus, Sample
+from bc_sim.camera import camera_matrix
 from bc_sim.simulation import Array, ObjectState
 from bc_sim.task import TaskOutcome
+from bc_sim.task_config import Camera
 
 _BRIDGE = CvBridge()
 
@@ -43,8 +44,8 @@ def controller_state(state: ControllerState, joint_names: list[str], base_frame:
         effort=_doubles(state.effort),
         gripper_position=state.gripper_position,
         gripper_reference=state.gripper_reference,
-        tcp=_pose(state.tcp),
-        tcp_reference=_pose(state.tcp_reference),
+        tcp=pose_to_msg(state.tcp),
+        tcp_reference=pose_to_msg(state.tcp_reference),
         ladder=state.ladder,
         source=state.source,
         producer_id=state.producer_id,
@@ -130,14 +131,8 @@ def initial_mode(state: ControllerState, stamp_ns: int) -> ControlMode:
 
 def odometry(state: ObjectState, base_frame: str) -> Odometry:
     """Pose in the base frame, twist in the object's (as the message defines them)."""
-    msg = Odometry(child_frame_id="object")
-    msg.header.stamp = to_stamp(state.stamp_ns)
-    msg.header.frame_id = base_frame
-    msg.pose.pose = _pose(np.concatenate([state.position, state.orientation]))
-    msg.twist.twist.linear = Vector3(**dict(zip("xyz", state.linear.tolist(), strict=True)))
-    msg.twist.twist.angular = Vector3(**dict(zip("xyz", state.angular.tolist(), strict=True)))
-    msg.twist.twist.angular = Vector3(**dict(zip("xyz", state.angular.tolist(), strict=True)))
-    return msg
+    pose = np.concatenate([state.position, state.orientation])
+    return odometry_to_msg(state.stamp_ns, base_frame, "object", pose, state.linear, state.angular)
 
 
 def image(pixels: npt.NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:
@@ -145,6 +140,18 @@ def image(pixels: npt.NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:
     msg = _BRIDGE.cv2_to_imgmsg(pixels, encoding="rgb8")
     msg.header.stamp = to_stamp(stamp_ns)
     msg.header.frame_id = frame_id
+    return msg
+
+
+def camera_info(camera: Camera, stamp_ns: int) -> CameraInfo:
+    """Of the pinhole camera that is rendered: its picture is ideal, and its optical axis meets the picture's middle."""
+    msg = CameraInfo(width=camera.width, height=camera.height, distortion_model="plumb_bob", d=[0.0] * 5)
+    msg.header.stamp = to_stamp(stamp_ns)
+    msg.header.frame_id = camera.name
+    (fx, _, cx), (_, fy, cy), _ = matrix = camera_matrix(camera)
+    msg.k = matrix.ravel()
+    msg.r = np.eye(3).ravel()
+    msg.p = np.array([fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
     return msg
 
 
@@ -164,9 +171,3 @@ def task_state(outcome: TaskOutcome, task: str, seed: int, stamp_ns: int) -> Tas
 def _doubles(values: Array) -> "array[float]":
     """By bytes: element by element a NumPy array is slow."""
     return array("d", values.tobytes())
-
-
-def _pose(values: Array) -> Pose:
-    """x y z qx qy qz qw."""
-    x, y, z, qx, qy, qz, qw = values.tolist()
-    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))

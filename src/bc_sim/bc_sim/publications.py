@@ -7,14 +7,14 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from bc_core.grid import Grid
 from bc_msgs.msg import ChunkAck, ControllerState, ControllerStatus, ControlMode, TaskState
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
 from bc_sim import messages
-from bc_sim.camera import OffscreenCamera
+from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS, Simulation
 
@@ -42,7 +42,8 @@ class Publications:
         self._status = node.create_publisher(ControllerStatus, "controller/status", qos.stream_out(_STATUS))
         self._object = node.create_publisher(Odometry, "object/odometry", qos.stream_out(_OBJECT))
         image_rate = simulation.task_config.camera.rate
-        self._image = node.create_publisher(Image, "camera/image_raw", qos.stream_out(image_rate))
+        self._image = node.create_publisher(Image, IMAGE_TOPIC, qos.stream_out(image_rate))
+        self._camera_info = node.create_publisher(CameraInfo, "camera/camera_info", qos.stream_out(image_rate))
         self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
         # In the order in which they are read: joint states were sampled by the plant, the others are as of now.
         streams: dict[str, tuple[float, Callable[[], list[Reading]]]] = {
@@ -100,10 +101,11 @@ class Publications:
             self._send(publisher, message)
 
     def publish_image(self, camera: OffscreenCamera) -> None:
-        """Render the newest state and send it; in the camera's thread."""
-        stamp = self._simulation.read(self._camera_data)
+        """Render the newest state and send it with the camera's intrinsics; in the camera's thread."""
+        stamp, config = self._simulation.read(self._camera_data), self._simulation.task_config.camera
         pixels = camera.render(self._camera_data)
-        self._send(self._image, messages.image(pixels, stamp, self._simulation.task_config.camera.name))
+        self._send(self._camera_info, messages.camera_info(config, stamp))
+        self._send(self._image, messages.image(pixels, stamp, config.name))
 
     def _read_joints(self) -> list[Reading]:
         samples = self._simulation.plant.samples()

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from bc_controllers import Robot
 from bc_core.errors import BcError
+from bc_sim.appearance import AS_BUILT, BELT, CUBE, FLOOR, LAMP, RAILS, add_patterns
+from bc_sim.tagged_cube import cover
 from bc_sim.task_config import TaskConfig
 
 Array = npt.NDArray[np.float64]
@@ -36,7 +38,7 @@ _BELT_DRIVE = 5000.0  # [N s/m]: the drive holds the speed to 1 % under a pressi
 _BELT_SIGHT = 0.9  # the belt must reach this far from the base, as far as the camera sees
 
 _LIGHT, _DARK = [0.92, 0.92, 0.90, 1.0], [0.22, 0.23, 0.26, 1.0]
-_RUBBER, _STEEL, _RED = [0.10, 0.45, 0.75, 1.0], [0.55, 0.57, 0.60, 1.0], [0.85, 0.12, 0.10, 1.0]
+_STEEL = [*AS_BUILT.colours[RAILS[0]], 1.0]
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,13 @@ def _set_looks(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     spec.visual.map.znear = 0.02
     spec.visual.global_.offwidth = max(640, task.camera.width)
     spec.visual.global_.offheight = max(640, task.camera.height)
-    spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
+    spec.visual.headlight.ambient = [AS_BUILT.ambient] * 3
     spec.visual.headlight.diffuse = [0.45, 0.45, 0.45]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
     spec.stat.center = [0.4, 0.0, 0.3]
     spec.stat.extent = 1.2
+    if task.appearance is not None and task.appearance.patterns:
+        add_patterns(spec)
 
 
 def _dress_robot(spec: mujoco.MjSpec, robot: Robot) -> None:
@@ -184,14 +188,14 @@ def _add_surroundings(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     contype, conaffinity = _FIXED_CONTACT
     world.add_geom(
-        name="floor",
+        name=FLOOR,
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[3.0, 3.0, 0.1],
-        rgba=[0.72, 0.70, 0.66, 1.0],
+        rgba=[*AS_BUILT.colours[FLOOR], 1.0],
         contype=contype,
         conaffinity=conaffinity,
     )
-    world.add_light(pos=[0.8, -0.6, 2.0], dir=[-0.2, 0.3, -1.0], diffuse=[0.5, 0.5, 0.5], castshadow=False)
+    world.add_light(name=LAMP, pos=AS_BUILT.lamp, dir=[-0.2, 0.3, -1.0], diffuse=AS_BUILT.diffuse, castshadow=False)
 
 
 def _add_belt(spec: mujoco.MjSpec, task: TaskConfig) -> None:
@@ -206,11 +210,11 @@ def _add_belt(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     body.add_joint(name="belt", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], limited=True, range=[-0.01, travel])
     contype, conaffinity = _FIXED_CONTACT
     body.add_geom(
-        name="belt",
+        name=BELT,
         type=mujoco.mjtGeom.mjGEOM_BOX,
         size=[belt.width / 2, half_length, _BELT_THICKNESS / 2],
         mass=20.0,
-        rgba=_DARK,
+        rgba=[*AS_BUILT.colours[BELT], 1.0],
         friction=[belt.friction, 0.005, 0.0001],
         contype=contype,
         conaffinity=conaffinity,
@@ -229,12 +233,13 @@ def _add_belt(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     drive = spec.add_actuator(name="belt", target="belt", trntype=mujoco.mjtTrn.mjTRN_JOINT)
     drive.set_to_velocity(kv=_BELT_DRIVE)
     drive.forcelimited, drive.forcerange = True, [-2000.0, 2000.0]
-    for side in (-1, 1):
+    for side, name in zip((-1, 1), RAILS, strict=True):
         spec.worldbody.add_geom(
+            name=name,
             type=mujoco.mjtGeom.mjGEOM_BOX,
             pos=[belt.centre_x + side * (belt.width / 2 + 0.012), 0.0, belt.top / 2],
             size=[0.010, _BELT_SIGHT, belt.top / 2],
-            rgba=_STEEL,
+            rgba=[*AS_BUILT.colours[name], 1.0],
             contype=contype,
             conaffinity=conaffinity,
         )
@@ -245,16 +250,18 @@ def _add_cube(spec: mujoco.MjSpec, task: TaskConfig) -> None:
     body = spec.worldbody.add_body(name="cube", pos=[task.belt.centre_x, task.belt.spawn_y, task.ride_height])
     body.add_freejoint(name="cube")
     body.add_geom(
-        name="cube",
+        name=CUBE,
         type=mujoco.mjtGeom.mjGEOM_BOX,
         size=[cube.edge / 2] * 3,
         mass=cube.mass,
-        rgba=_RED,
+        rgba=[*AS_BUILT.colours[CUBE], 1.0],
         condim=4,
         friction=[cube.friction, 0.005, 0.0001],
         contype=contype,
         conaffinity=conaffinity,
     )
+    if cube.tags is not None:
+        cover(spec, spec.geom("cube"), cube.edge, cube.tags)
 
 
 def _add_camera(spec: mujoco.MjSpec, task: TaskConfig) -> None:

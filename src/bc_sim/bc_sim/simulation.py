@@ -19,6 +19,8 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_sim import scene as scenes
 from bc_sim._plant import Plant
+from bc_sim.appearance import draw_look, wear
+from bc_sim.camera import IMAGE_TOPIC
 from bc_sim.task import ConveyorPick, TaskOutcome, draw_start, write_start
 from bc_sim.task_config import TaskConfig
 
@@ -49,6 +51,7 @@ class Simulation:
         self.scene = scenes.build(robot, task)
         self.task = ConveyorPick(task, self.scene.ids)
         self.task.reset(self.scene, seed)
+        self._dress(seed)
         self.controller = Controller(robot.controller, str(robot.urdf))
         self.plant = Plant(
             self.controller,
@@ -108,10 +111,16 @@ class Simulation:
             write_start(dataclasses.replace(self.scene, data=self._snapshot), start)
             self.plant.write(self._snapshot._address)
             self.task.begin(start, float(self._snapshot.time))
+            self._dress(seed)
             stamp = int(self.plant.now_ns)
         if not self.plant.running:
             self.plant.advance(1)
         return stamp
+
+    def _dress(self, seed: int) -> None:
+        """As the seed has it. The physics reads none of it, so that the plant may run meanwhile."""
+        if self.task_config.appearance is not None:
+            wear(self.scene.model, draw_look(self.task_config.appearance, seed))
 
     def outcome(self) -> TaskOutcome:
         """Judge the newest state; call it at every tick."""
@@ -162,7 +171,7 @@ def check_contract(contract: Contract, robot: Robot, task: TaskConfig, camera: b
     layout = [(group.name, int(group.space), list(group.names)) for group in contract.groups]
     same("actions", layout, [(g.name, g.space, list(g.names)) for g in robot.controller.groups], "the robot file")
     for stream in contract.observations.values():
-        if stream.is_image and stream.topic == "camera/image_raw" and camera:
+        if stream.is_image and stream.topic == IMAGE_TOPIC and camera:
             same(f"{stream.name}.encoding", stream.encoding, "rgb8", "the simulated camera")
             shape = (task.camera.height, task.camera.width, 3)
             same(f"{stream.name}.shape", tuple(stream.shape), shape, f"task '{task.task}'")

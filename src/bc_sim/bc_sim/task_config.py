@@ -7,6 +7,8 @@ import yaml
 
 from bc_core.errors import BcError
 from bc_core.schema import Section
+from bc_core.tags.config import DICTIONARIES
+from bc_sim.appearance import Appearance, appearance_of
 
 Range = tuple[float, float]
 TASKS = ("conveyor_pick",)  # the tasks that bc_sim knows
@@ -36,12 +38,22 @@ class Belt:
 
 
 @dataclass(frozen=True)
+class Tags:
+    """Tags printed on the cube's faces, on white: of six successive numbers, black squares of `size` [m]."""
+
+    dictionary: str
+    size: float
+    first: int
+
+
+@dataclass(frozen=True)
 class Cube:
-    """Edge [m], mass [kg], sliding friction coefficient."""
+    """Edge [m], mass [kg], sliding friction coefficient; tags: None where its faces are plain."""
 
     edge: float
     mass: float
     friction: float
+    tags: Tags | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """All of a task file."""
+    """All of a task file. appearance: how what the camera sees varies; None: it does not."""
 
     task: str
     description: str
@@ -86,6 +98,7 @@ class TaskConfig:
     start: Start
     success: Success
     camera: Camera
+    appearance: Appearance | None = None
 
     @property
     def ride_height(self) -> float:
@@ -119,6 +132,7 @@ def task_from_document(document: object, where: str) -> TaskConfig:
         start=_start(root.section("start")),
         success=_success(root.section("success")),
         camera=_camera(root.section("camera")),
+        appearance=appearance_of(root.section("appearance")) if root.has("appearance") else None,
     )
     root.finish()
     lateral = task.randomisation.lateral_offset
@@ -163,9 +177,22 @@ def _cube(section: Section) -> Cube:
         edge=section.number("edge", minimum=0.005),
         mass=section.number("mass", minimum=0.001),
         friction=section.number("friction", minimum=0.1),
+        tags=_cube_tags(section.section("tags")) if section.has("tags") else None,
     )
+    if cube.tags is not None and cube.tags.size >= cube.edge:
+        raise section.error("tags", cube.tags.size, f"size must leave a white margin on a face of {cube.edge} m")
     section.finish()
     return cube
+
+
+def _cube_tags(section: Section) -> Tags:
+    tags = Tags(
+        dictionary=section.text("dictionary", choices=DICTIONARIES),
+        size=section.number("size", minimum=0.001),
+        first=section.integer("first"),
+    )
+    section.finish()
+    return tags
 
 
 def _start(section: Section) -> Start:

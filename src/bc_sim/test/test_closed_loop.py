@@ -16,9 +16,21 @@ IMPEDANCES = ("joint_impedance", "cartesian_impedance")
 PRESETS = ("CO", "SO", "CU", "SU")
 
 
-def cell(output: str, pose: bool = False, preset: str = "", load: float = 0.0, wall: float | None = None) -> Cell:
+def cell(
+    output: str,
+    pose: bool = False,
+    preset: str = "",
+    load: float = 0.0,
+    wall: float | None = None,
+    free_z: float | None = None,
+) -> Cell:
+    """free_z: the tool has no stiffness along z, and this damping [N s/m]."""
     robot = panda()
     robot.controller.settings.preset = preset
+    if free_z is not None:
+        cartesian = robot.controller.cartesian
+        cartesian.stiffness = [800.0, 800.0, 0.0, 40.0, 40.0, 40.0]
+        cartesian.least_damping = [10.0, 10.0, free_z, 0.5, 0.5, 0.5]
     return Cell(robot, output, pose, load, wall)
 
 
@@ -134,6 +146,24 @@ def test_a_push_moves_the_tool_as_far_as_its_stiffness_says() -> None:
     made.push(np.zeros(3))
     made.run(2500, every=2500)
     np.testing.assert_allclose(made.state.tcp[:3], made.start[:3], atol=5e-4)
+
+
+def test_a_free_axis_moves_no_faster_than_its_damping_lets_it() -> None:
+    """Without stiffness along z a push drives the tool at force / damping; the others hold; it rests but for what the
+    posture pulls through its damped projector (0.3 N).
+    """
+    made = cell("cartesian_impedance", True, free_z=80.0)
+    made.push(np.array([0.0, 0.0, 8.0]))
+    speeds = np.gradient([state.tcp[2] for state in made.run(1500, every=10)], 0.01)
+    assert speeds.max() < 8.0 / 80.0 + 1e-3
+    assert speeds[-30:] == pytest.approx(8.0 / 80.0, rel=0.1)
+    made.push(np.zeros(3))
+    made.run(1000, every=1000)
+    before = made.state.tcp
+    made.run(500, every=500)
+    moved = made.state.tcp[:3] - made.start[:3]
+    assert moved[2] > 0.1 and np.abs(moved[:2]).max() < 0.01
+    np.testing.assert_allclose(made.state.tcp[:3], before[:3], atol=0.5 * 0.4 / 80.0)
 
 
 @pytest.mark.parametrize("output", IMPEDANCES)

@@ -1,4 +1,6 @@
-"""The scene against Pinocchio's reading of the same URDF, and its contacts, belt and camera."""
+"""The scene against Pinocchio's reading of the same URDF, and its contacts, belt, camera and looks."""
+
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 
 from bc_controllers import Robot
 from bc_sim import scene as scenes
+from bc_sim.appearance import Appearance
 from bc_sim.camera import OffscreenCamera
 from bc_sim.scene import Scene
+from bc_sim.simulation import Simulation
 from bc_sim.task import ConveyorPick
 from bc_sim.task_config import TaskConfig
 
@@ -92,3 +96,35 @@ def test_the_camera_sees_the_red_cube_where_it_is(task: TaskConfig, scene: Scene
     assert 10 < len(rows) < 200
     assert rows.mean() == pytest.approx(row, abs=2.0)
     assert columns.mean() == pytest.approx(column, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    "appearance",
+    [
+        Appearance(lamp=(-1.5, 1.5), diffuse=(0.1, 0.9), ambient=(0.1, 0.6), colour=(0.0, 0.0), patterns=False),
+        Appearance(lamp=(0.0, 0.0), diffuse=(0.5, 0.5), ambient=(0.35, 0.35), colour=(-0.25, 0.25), patterns=True),
+    ],
+    ids=["light", "texture"],
+)
+def test_looks_change_every_picture_and_nothing_else(robot: Robot, task: TaskConfig, appearance: Appearance) -> None:
+    """A second of physics is the same to the bit; a seed always looks the same, and another one otherwise."""
+    plain, varied = (Simulation(robot, config, 3) for config in (task, replace(task, appearance=appearance)))
+    pictures = []
+    with (
+        OffscreenCamera(plain.scene.model, task.camera) as ordinary,
+        OffscreenCamera(varied.scene.model, task.camera) as other,
+    ):
+        for seed in (3, 4, 3):
+            for simulation in (plain, varied):
+                simulation.reset(seed)
+                simulation.plant.advance(1000)
+            data, seen = plain.new_data(), varied.new_data()
+            assert plain.read(data) == varied.read(seen)
+            np.testing.assert_array_equal(data.qpos, seen.qpos)
+            np.testing.assert_array_equal(data.qvel, seen.qvel)
+            pictures.append((ordinary.render(data).astype(int), other.render(seen).astype(int)))
+    for as_built, changed in pictures:
+        assert np.mean(np.abs(as_built - changed).max(axis=2) > 8) > 0.3
+    assert np.mean(np.abs(pictures[0][1] - pictures[1][1]).max(axis=2) > 8) > 0.3
+    first, again = pictures[0][1], pictures[2][1]
+    assert np.mean(np.abs(first - again).max(axis=2) > 8) < 0.01  # but for the stripes of a belt that ran on

@@ -20,7 +20,16 @@ def test_the_shipped_task_is_read(document: dict[str, Any]) -> None:
     task = load_task(CONFIG / "conveyor_pick.yaml")
     assert task.randomisation.belt_speed == tuple(document["randomisation"]["belt_speed"])
     assert task.ride_height == pytest.approx(task.belt.top + task.cube.edge / 2)
+    assert task.appearance is None
     assert (task.camera.width, task.camera.height, task.camera.rate) == (96, 96, 15.0)
+
+
+def test_the_appearance_that_the_shipped_task_shows_is_read(document: dict[str, Any]) -> None:
+    """It stands there as a comment: looks do not vary unless somebody wants it."""
+    lines = (CONFIG / "conveyor_pick.yaml").read_text().split("# appearance:")[1].splitlines()
+    document["appearance"] = yaml.safe_load("\n".join(line.removeprefix("#") for line in lines[1:]))
+    appearance = task_from_document(document, "here").appearance
+    assert appearance is not None and appearance.patterns and appearance.diffuse == (0.1, 0.9)
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
@@ -46,6 +55,13 @@ def test_text_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
         ("randomisation", "wind", [0, 1], "unknown key randomisation.wind"),
         ("belt", "spawn_y", 0.9, "belt.spawn_y = 0.9.*before exit_y"),
         ("cube", "mass", "heavy", "cube.mass = 'heavy'.*number"),
+        (
+            "",
+            "appearance",
+            {"lamp": [0, 0], "diffuse": [0.5, 0.5], "ambient": [0.3, 0.3], "colour": [0, 0]},
+            "appearance.patterns is missing",
+        ),
+        ("", "appearance", {"lamp": [1, 0]}, r"appearance.lamp = \[1.0, 0.0\].*low, high. within -5 ... 5"),
         ("camera", "position", [0.0, 1.0], "camera.position.*3 values"),
         ("camera", "look_at", [1.3, 0.0, 0.0], "camera.position.*above or below"),
     ],

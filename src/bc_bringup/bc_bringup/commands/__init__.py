@@ -20,6 +20,7 @@ from bc_bringup.commands import (
     label,
     launch,
     move,
+    pretrain,
     repair,
     replay,
     rollout,
@@ -30,8 +31,8 @@ from bc_bringup.commands import (
 )
 
 COMMANDS: dict[str, ModuleType] = {
-    "doctor": doctor, "launch": launch, "collect": collect, "train": train, "eval": evaluate, "rollout": rollout,
-    "skill": skill, "demo": demo, "dagger": dagger, "label": label, "gate": gate, "inspect": inspect, "repair": repair,
-    "replay": replay, "move": move, "teleop": teleop, "convert": convert, "view": view, "description": description,
-    "import": import_policy, "export": export_policy,
+    "doctor": doctor, "launch": launch, "collect": collect, "pretrain": pretrain, "train": train, "eval": evaluate,
+    "rollout": rollout, "skill": skill, "demo": demo, "dagger": dagger, "label": label, "gate": gate,
+    "inspect": inspect, "repair": repair, "replay": replay, "move": move, "teleop": teleop, "convert": convert,
+    "view": view, "description": description, "import": import_policy, "export": export_policy,
 }  # fmt: skip

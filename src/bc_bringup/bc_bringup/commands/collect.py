@@ -26,6 +26,7 @@ def collect(
     """All finished episodes of these seeds, after running those that were missing."""
     lockstep = device == "scripted"  # a human needs real time
     participants = ["teleop", "recorder", session.PARTICIPANT, *(["planner"] if setup.return_to else [])]
+    participants += ["tag_detector"] if setup.tags else []
     arguments = {
         **setup.launch_arguments(),
         "directory": str(directory.resolve()),

@@ -24,6 +24,7 @@ class Setup:
     verbose: bool = False
     reset: str = "scene"
     workspace: str = "panda_conveyor"
+    tags: str = ""
 
     @property
     def return_to(self) -> str:
@@ -33,6 +34,8 @@ class Setup:
     def launch_arguments(self) -> dict[str, str]:
         """Launch arguments for the cell. BcError for a name that does not exist, before anything starts."""
         names = {"robot": self.robot, "contract": self.contract, "task": self.task, "workspace": self.workspace}
+        if self.tags:
+            names["tags"] = self.tags
         for kind, name in names.items():
             resources.config_path(kind, name)
         return {
@@ -54,6 +57,7 @@ def add_setup_arguments(parser: argparse.ArgumentParser, task: str = Setup.task)
         help="how the arm gets to its start: put there with the scene, or moved there by motion_planner (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--workspace", default=Setup.workspace, help="obstacles: name of a workspace (%(default)s)")
+    parser.add_argument("--tags", default="", help="find the object by its tags: name of a tags file (none)")
     parser.add_argument("--viewer", action="store_true", help="open MuJoCo's viewer")
     parser.add_argument("--namespace", default="", help="ROS namespace of every node")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all output of the nodes")
@@ -62,7 +66,7 @@ def add_setup_arguments(parser: argparse.ArgumentParser, task: str = Setup.task)
 def setup_of(args: argparse.Namespace) -> Setup:
     return Setup(
         args.robot, args.contract, args.task, args.viewer, args.namespace, args.verbose, args.reset,
-        args.workspace,
+        args.workspace, args.tags,
     )  # fmt: skip
 
 
@@ -96,3 +100,13 @@ def positive(text: str) -> int:
     if value < 1:
         raise ValueError(text)
     return value
+
+
+def add_hardware_arguments(parser: argparse.ArgumentParser) -> None:
+    """--accelerator and --devices, of what trains."""
+    parser.add_argument(
+        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="%(default)s unless given"
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs, or CPU processes; 0: all GPUs (%(default)s)"
+    )

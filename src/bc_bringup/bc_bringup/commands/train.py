@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bc_bringup import resources
-from bc_bringup.commands.common import Setup, positive
+from bc_bringup.commands.common import Setup, add_hardware_arguments, positive
 from bc_bringup.episodes import records
 from bc_core.errors import BcError
 
@@ -32,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps, instead of the configured ones")
     parser.add_argument("--seed", type=int, help="of weights and batches, instead of the configured one: for ensembles")
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted training of this checkpoint")
-    parser.add_argument(
-        "--accelerator", default="auto", choices=("auto", "cpu", "gpu"), help="%(default)s unless given"
-    )
-    parser.add_argument(
-        "--devices", type=int, default=1, metavar="N", help="GPUs, or CPU processes; 0: all GPUs (%(default)s)"
-    )
+    add_hardware_arguments(parser)
     parser.add_argument(
         "--rollouts", type=int, default=0, metavar="N",
         help="keep the weights that solve most of N simulated scenes, instead of the last (0: the last)",

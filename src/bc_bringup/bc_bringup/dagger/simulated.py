@@ -99,9 +99,9 @@ class Simulated:
         with EpisodeProgress(title, len(chosen), len(chosen) - len(missing)) as progress:
             if missing:
                 torch.set_num_threads(1)
-                practice = Practice(self.world, load_policy(checkpoint), teacher)
-                for played in practice.play(directory, missing, metadata):
-                    progress.add(*played)
+                with Practice(self.world, load_policy(checkpoint), teacher) as practice:
+                    for played in practice.play(directory, missing, metadata):
+                        progress.add(*played)
         return [record for record in records.finished(directory) if record.seed in chosen]
 
 

@@ -4,8 +4,10 @@ Without an expert, the student's trials alone. Every episode is a bag; labels li
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from bc_bringup.virtual.expert import Answer, SimulatedExpert
 from bc_bringup.virtual.recorder import VirtualRecorder
 from bc_bringup.virtual.sources import PolicySource
 from bc_bringup.virtual.streams import VirtualStreams
-from bc_bringup.virtual.student import Student
+from bc_bringup.virtual.student import Student, sees_camera
 from bc_controllers import Robot
 from bc_core.chunks import Array
 from bc_core.contract import Contract
@@ -24,9 +26,10 @@ from bc_core.cycle import Request, SchedulerConfig
 from bc_core.dagger.asked import AskedLabels, write_labels
 from bc_core.dagger.mixture import Beta, RowBudget
 from bc_core.delay import make_estimator
-from bc_core.policies.chunk_policy import ChunkPolicy
+from bc_core.policies.base import Policy
 from bc_core.scheduler import Scheduler
 from bc_core.strategies.registry import STRATEGIES
+from bc_sim.camera import OffscreenCamera
 from bc_sim.simulation import Simulation
 from bc_sim.task_config import TaskConfig
 from bc_teleop.build import make_session
@@ -106,13 +109,19 @@ class Played(NamedTuple):
 
 
 class Practice:
-    """A student on the simulated robot. teacher: who is asked; None: nobody."""
+    """A student on the simulated robot. teacher: who is asked; None: nobody. Close it where the student has a camera:
+    it lives in the thread that made it.
+    """
 
-    def __init__(self, world: World, policy: ChunkPolicy, teacher: Teacher | None = None) -> None:
+    def __init__(self, world: World, policy: Policy, teacher: Teacher | None = None) -> None:
         robot, contract = world.robot, world.contract
         self._world, self._teacher, self._horizon = world, teacher, policy.horizon
         self._cell = VirtualCell(Simulation(robot, world.task, 0))
-        streams = VirtualStreams(self._cell, contract.grid)
+        self._open = ExitStack()
+        eye = None
+        if sees_camera(policy):
+            eye = self._open.enter_context(OffscreenCamera(self._cell.simulation.scene.model, world.task.camera))
+        streams = VirtualStreams(self._cell, contract.grid, eye)
         self._student = Student(policy, contract, self._cell, streams)
         self._recorder = VirtualRecorder(streams, contract)
         scheduler = Scheduler(
@@ -133,6 +142,17 @@ class Practice:
             if self._teacher is not None and not self._teacher.budget.affords(self._horizon):
                 return
             yield self._play(directory, seed, metadata)
+
+    def close(self) -> None:
+        self._open.close()
+
+    def __enter__(self) -> "Practice":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _play(self, directory: Path, seed: int, metadata: Mapping[str, Any]) -> Played:
         cell, teacher = self._cell, self._teacher

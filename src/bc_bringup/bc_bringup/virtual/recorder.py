@@ -14,12 +14,13 @@ from bc_teleop.provenance import software
 
 
 class VirtualRecorder:
-    """Writes what it hears while an episode lasts. Cameras are not recorded: nobody renders them here."""
+    """Writes what it hears while an episode lasts. operator: who drives. Cameras that nobody renders are left out."""
 
-    def __init__(self, streams: VirtualStreams, contract: Contract) -> None:
+    def __init__(self, streams: VirtualStreams, contract: Contract, operator: str = "policy") -> None:
         cameras = {observation.topic for observation in contract.observations.values() if observation.is_image}
-        self._topics = {topic.topic: topic for topic in recorded_topics(contract) if topic.topic not in cameras}
-        self._contract, self._streams = contract, streams
+        dark = cameras - streams.observed
+        self._topics = {topic.topic: topic for topic in recorded_topics(contract) if topic.topic not in dark}
+        self._contract, self._streams, self._operator = contract, streams, operator
         self._writer: EpisodeWriter | None = None
         streams.listeners.append(self._hear)
 
@@ -35,7 +36,7 @@ class VirtualRecorder:
             now_ns,
             task=task,
             seed=seed,
-            operator="policy",
+            operator=self._operator,
             metadata=metadata,
             provenance={"software": software(), "virtual": True},
         )

@@ -9,6 +9,9 @@ from bc_core.chunks import ActionChunk
 from bc_core.grid import NANOSECONDS, Grid
 from bc_nodes.convert import chunk_to_msg
 from bc_sim import messages
+from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera
+from bc_sim.schedule import Schedule
+from bc_sim.simulation import PERIOD_NS
 
 JOINTS_PERIOD_NS = NANOSECONDS // 200
 
@@ -17,26 +20,34 @@ Listener = Callable[[str, int, Any], None]
 
 
 class VirtualStreams:
-    """Tells its listeners every message. Cameras are not rendered.
+    """Tells its listeners every message; pictures where there is a camera, at its rate, rendered as they are due.
 
     At a tick the samples of this very time come first for whoever calls `catch_up` before it looks.
     """
 
-    def __init__(self, cell: VirtualCell, grid: Grid) -> None:
+    def __init__(self, cell: VirtualCell, grid: Grid, camera: OffscreenCamera | None = None) -> None:
         self.listeners: list[Listener] = []
-        self._cell, self._grid = cell, grid
+        self._cell, self._grid, self._camera = cell, grid, camera
+        self._camera_data = cell.simulation.new_data()
+        self._pictures = Schedule({IMAGE_TOPIC: cell.simulation.task_config.camera.rate}, PERIOD_NS)
         self._names = [*cell.simulation.robot.arm, cell.simulation.robot.gripper]
-        self._last_ns = cell.now_ns
+        self._last_ns = self._pictured_ns = cell.now_ns
         cell.on_mode.append(self._on_mode)
         cell.on_ack.append(self._on_ack)
         cell.on_chunk.append(self._on_chunk)
         cell.every(JOINTS_PERIOD_NS, self.catch_up)
+        if camera is not None:
+            cell.at(self._pictures.next(cell.now_ns), self._send_pictures)
+        observed = ("joint_states", "controller/state", "object/odometry")
+        self.observed = frozenset(observed if camera is None else (*observed, IMAGE_TOPIC))
+        """Topics of observations that it tells."""
 
     def catch_up(self, time_ns: int) -> None:
         """Send what is due at the cell's present time and has not been sent."""
         if time_ns == self._last_ns:
             return
         self._last_ns = time_ns
+        self._send_picture(time_ns)
         simulation = self._cell.simulation
         for sample in simulation.plant.samples():
             self._send("joint_states", time_ns, messages.joint_state(sample, self._names))
@@ -51,6 +62,20 @@ class VirtualStreams:
         self._send("controller/mode", time_ns, messages.initial_mode(state, time_ns))
         self._send_scene(time_ns)
         self._send_task(time_ns)
+
+    def _send_pictures(self, time_ns: int) -> None:
+        self._send_picture(time_ns)
+        self._cell.at(self._pictures.next(time_ns), self._send_pictures)
+
+    def _send_picture(self, time_ns: int) -> None:
+        """What is due and has not been sent, which comes first of all that has one stamp (bc_sim.runners.LockStep)."""
+        if self._camera is None or not self._pictures.due(self._pictured_ns, time_ns):
+            return
+        self._pictured_ns = time_ns
+        simulation = self._cell.simulation
+        stamp_ns = simulation.read(self._camera_data)
+        pixels = self._camera.render(self._camera_data)
+        self._send(IMAGE_TOPIC, time_ns, messages.image(pixels, stamp_ns, simulation.task_config.camera.name))
 
     def _send_scene(self, time_ns: int) -> None:
         simulation = self._cell.simulation

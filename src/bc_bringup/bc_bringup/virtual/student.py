@@ -13,27 +13,33 @@ from bc_core.cycle import Request
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler
-from bc_core.policies.chunk_policy import ChunkPolicy
+from bc_core.policies.base import Policy
+
+
+def sees_camera(policy: Policy) -> bool:
+    """Whether pictures must be rendered for it."""
+    return any(policy.contract.observations[stream].is_image for stream in policy.streams)
 
 
 class Student:
-    """Answers requests at the time of their tick. BcError: it was trained on another contract, or on cameras, which
-    nobody renders here.
+    """Answers requests at the time of their tick. BcError: it was trained on another contract, or observes what these
+    streams do not tell.
     """
 
-    def __init__(self, policy: ChunkPolicy, contract: Contract, cell: VirtualCell, streams: VirtualStreams) -> None:
+    def __init__(self, policy: Policy, contract: Contract, cell: VirtualCell, streams: VirtualStreams) -> None:
         policy.contract.check_same(contract, "the policy", f"contract '{contract.name}'", streams=policy.streams)
-        if policy.cameras:
-            raise BcError(
-                f"the policy sees camera '{policy.cameras[0]}', which is not rendered in virtual time: roll it out in "
-                "real time (bcros rollout, bcros dagger --expert operator), or train one that sees numbers only"
-            )
         self.policy, self._streams, self._contract = policy, streams, contract
         self._assembler = FrameAssembler(contract, policy.streams, policy.n_obs_steps)
         self._seeds = np.random.default_rng(0)
         self._by_topic: dict[str, list[str]] = {}
         for stream in policy.streams:
-            self._by_topic.setdefault(contract.observations[stream].topic, []).append(stream)
+            topic = contract.observations[stream].topic
+            if topic not in streams.observed:
+                raise BcError(
+                    f"the policy observes '{stream}', but in virtual time there is no {topic}: roll it out in real "
+                    "time (bcros rollout, bcros dagger --expert operator), or train a policy without it"
+                )
+            self._by_topic.setdefault(topic, []).append(stream)
         streams.listeners.append(self._hear)
         cell.on_mode.append(self._on_mode)
 

@@ -1,23 +1,24 @@
 """A policy alone at the simulated task, in virtual time and without latency: whether it can do it at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bc_bringup import resources
 from bc_bringup.virtual.cell import VirtualCell
-from bc_bringup.virtual.episodes import HAND_ID, make_episodes
-from bc_bringup.virtual.observing import watch
+from bc_bringup.virtual.episodes import HAND_ID, VirtualEpisodes, make_episodes
 from bc_bringup.virtual.sources import PolicySource
+from bc_bringup.virtual.streams import VirtualStreams
+from bc_bringup.virtual.student import Student, sees_camera
 from bc_controllers import Robot, load_robot
-from bc_core.chunks import Array
 from bc_core.contract import Contract
-from bc_core.cycle import Request, SchedulerConfig
+from bc_core.cycle import SchedulerConfig
 from bc_core.delay import make_estimator
-from bc_core.frames import FrameAssembler
 from bc_core.policies.base import Policy
 from bc_core.scheduler import Scheduler
 from bc_core.strategies.registry import STRATEGIES
+from bc_sim.camera import OffscreenCamera
 from bc_sim.simulation import Simulation, check_contract
 from bc_sim.task_config import TaskConfig, load_task
 from bc_teleop.build import make_session
@@ -58,25 +59,49 @@ class VirtualTask:
         return cls.load(files[0], files[1], files[2], resources.config_path("teleop", "intervening"))
 
     def play(self, policy: Policy, seeds: range, on_trial: Callable[[int], None] = lambda done: None) -> list[bool]:
-        """Which of the scenes of these seeds the policy solves. BcError: it needs what is not simulated."""
-        cell = VirtualCell(Simulation(self.robot, self.task, seeds.start))
-        assembler = FrameAssembler(self.contract, policy.streams, policy.n_obs_steps)
-        watch(cell, self.contract, assembler)
+        """Which of the scenes of these seeds the policy solves; what it does in a scene depends on its seed alone.
 
-        def infer(request: Request) -> Array:
-            frame = assembler.frame(request.tick)
-            return policy.infer(frame, request.prefix, mask=request.mask, seed=request.sequence)
+        BcError: it needs what is not simulated.
+        """
+        solved = []
+        with self.stage(policy) as stage:
+            for done, seed in enumerate(seeds):
+                stage.reset(seed)
+                solved.append(bool(stage.episodes.run(resume=True).success))
+                on_trial(done + 1)
+        return solved
 
+    @contextmanager
+    def stage(self, policy: Policy) -> Iterator["Stage"]:
+        """The cell with the policy in it. BcError: it needs what is not simulated."""
+        cell = VirtualCell(Simulation(self.robot, self.task, 0))
+        if not sees_camera(policy):
+            yield self._stage(policy, cell, VirtualStreams(cell, self.contract.grid))
+            return
+        check_contract(self.contract, self.robot, self.task, camera=True)
+        with OffscreenCamera(cell.simulation.scene.model, self.task.camera) as eye:
+            yield self._stage(policy, cell, VirtualStreams(cell, self.contract.grid, eye))
+
+    def _stage(self, policy: Policy, cell: VirtualCell, streams: VirtualStreams) -> "Stage":
+        student = Student(policy, self.contract, cell, streams)
         config = SchedulerConfig(
             STRATEGIES["naive"], policy.horizon, min(EXECUTED, policy.horizon - 2), n_obs_steps=policy.n_obs_steps
         )
         scheduler = Scheduler(config, self.contract.grid, make_estimator("quantile", 1, 20, 0.9), self.contract.groups)
-        source = PolicySource(cell, scheduler, self.contract.groups, infer, lambda: 0.0)
+        source = PolicySource(cell, scheduler, self.contract.groups, student, lambda: 0.0)
         settings = load_settings(self.settings, "intervening")
         session = make_session(self.robot, self.contract, settings, "nobody", HAND_ID, lead=0.02)
-        world = make_episodes(cell, self.contract, NobodysHand(), session, source)
-        solved = []
-        for done, seed in enumerate(seeds):
-            solved.append(bool(world.play(seed, resume=True).success))
-            on_trial(done + 1)
-        return solved
+        return Stage(student, make_episodes(cell, self.contract, NobodysHand(), session, source))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a policy is tried, scene by scene: reset, then run the episodes."""
+
+    student: Student
+    episodes: VirtualEpisodes
+
+    def reset(self, seed: int) -> None:
+        """The scene of a seed, on which the policy's sampling noise depends too."""
+        self.student.begin(seed)
+        self.episodes.reset(seed)

@@ -17,7 +17,7 @@ class CartesianImpedance final : public TorqueLaw {
   RobotModel& model_;
   std::size_t joints_;
   bool tool_axes_, dynamic_, shaping_;
-  Vector6 shaped_inertia_{};
+  Vector6 shaped_inertia_{}, least_damping_{};
   double translation_error_, rotation_error_;
   KinematicsConfig kinematics_;
 };

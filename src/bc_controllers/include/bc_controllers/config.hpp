@@ -67,10 +67,12 @@ struct Payload {
 
 // Cartesian impedance (docs/controllers.md). Axes: x y z translation, x y z rotation.
 struct CartesianConfig {
-  std::string stiffness_frame = "base";     // whose axes stiffness is along: base, or tool (of the reference)
-  std::vector<double> stiffness;            // [N/m], [Nm/rad]; zero: the axis is free
-  std::vector<double> damping_ratio;        // with the mass that is felt along the axis
-  std::vector<double> nullspace_stiffness;  // of the posture task, one per joint [Nm/rad]
+  std::string stiffness_frame = "base";  // whose axes stiffness is along: base, or tool (of the reference)
+  std::vector<double> stiffness;         // [N/m], [Nm/rad]; zero: the axis is free
+  std::vector<double> damping_ratio;     // with the mass that is felt along the axis
+  std::vector<double> least_damping = {10.0, 10.0, 10.0,
+                                       0.5,  0.5,  0.5};  // also where stiffness is zero [N s/m], [Nm s/rad]
+  std::vector<double> nullspace_stiffness;                // of the posture task, one per joint [Nm/rad]
   double nullspace_damping_ratio = 1.0;
   std::string projector = "dynamic";  // of the posture task: dynamic, or kinematic
   bool inertia_shaping = false;       // the tool moves as if it had shaped_inertia; contact forces scale with it

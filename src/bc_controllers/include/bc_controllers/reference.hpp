@@ -32,8 +32,9 @@ class Reference {
   // put elsewhere.
   void reset(const double* place, double gripper);
 
-  // The next chunk takes over at a time: `old` is the chunk followed until then, or null. Returns the raw jump.
-  Jump change(const Chunk* old, Chunk& next, std::int64_t time_ns);
+  // The next chunk takes over at a time, `seconds` after the last move: `old` is the chunk followed until then, or
+  // null. Returns the raw jump at that time.
+  Jump change(const Chunk* old, Chunk& next, std::int64_t time_ns, double seconds);
   // Moves to the value of a chunk at a time, `seconds` after the last move.
   void follow(const Chunk& chunk, std::int64_t time_ns, double seconds);
   // Decelerates for some seconds.
@@ -54,8 +55,9 @@ class Reference {
   void row(double* values) const;
 
  private:
-  double change_joints(const Chunk* old, const Place& here, const Chunk& next, const Place& there);
-  void change_pose(const Chunk* old, const Place& here, const Chunk& next, const Place& there, Jump& jump);
+  double change_joints(const Chunk* old, const Place& here, const Chunk& next, const Place& there, double seconds);
+  void change_pose(const Chunk* old, const Place& here, const Chunk& next, const Place& there, double seconds,
+                   Jump& jump);
   void follow_joint(std::size_t joint, const Point& point, double seconds);
   void follow_pose(const PosePoint& point, double seconds);
   bool keep_in_box(const Vector3& before);

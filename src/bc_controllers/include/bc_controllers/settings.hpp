@@ -58,6 +58,8 @@ class LiveSettings {
   std::vector<std::string> joints_;
   Gains configured_, most_;
   double damping_most_;
+  bool tool_stiffness_;      // the output has springs at the tool
+  Vector6 least_damping_{};  // of these
 
   mutable std::mutex asking_;
   Wanted wanted_;

@@ -68,7 +68,10 @@ int main(int argc, char** argv) {
   }
   std::uint64_t answers = 0, periods = 0;
   others.emplace_back([&] {
-    for (std::uint8_t request = 0; !done.load(); request = static_cast<std::uint8_t>((request + 1) % 6)) {
+    // Once more after the end: on a busy machine the loop may be over before this thread is ever scheduled.
+    bool over = false;
+    for (std::uint8_t request = 0; !over; request = static_cast<std::uint8_t>((request + 1) % 6)) {
+      over = done.load();
       port.request(request, "test");
       answers += port.acks().size() + port.modes().size() + port.results().size();
       periods = state.read().periods;

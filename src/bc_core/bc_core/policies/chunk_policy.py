@@ -25,6 +25,9 @@ from bc_core.policies.lerobot.features import PlainActions, PlainFeatures
 from bc_core.policies.lerobot.network import lerobot_network
 from bc_core.policies.network import Network, PolicyNetwork
 from bc_core.policies.trunks import Size
+from bc_core.policies.vision.base import View
+from bc_core.policies.vision.config import DEFAULT, VisionConfig
+from bc_core.splice import leaves_room
 from bc_core.strategies import bidirectional
 
 COHERENT_SAMPLES, COHERENT_DECAY = 16, 0.9
@@ -67,9 +70,11 @@ class ChunkPolicy(Policy):
         newest = {stream: value[-1] for stream, value in frame.values.items()}
         continuation = None
         if mask == Mask.COHERENT or weights.any():
-            continuation = Continuation(mask, self._target(prefix, newest), weights, frozen, beta)
+            target, room = self._target(prefix, newest), leaves_room(self.horizon, frozen, execution_horizon)
+            continuation = Continuation(mask, target, weights, frozen, beta, guide_last_step=not bool(room))
         with torch.inference_mode(False), torch.no_grad():
-            condition = self.network.encode(*self._inputs(frame.values))
+            features, images = self._inputs(frame.values)
+            condition = self.network.encode(features, self.network.prepare(images))
             sampled = self._sample(condition, _generator(seed), continuation, len(prefix))
         encoded = self.action_normaliser.denormalise(sampled.double().numpy())
         actions = self.encoder.decode(encoded, newest)
@@ -155,9 +160,22 @@ def _network(
     """features: width of their vector; columns: of an encoded row."""
     size = Size(config.horizon, columns, config.width, config.blocks, config.dropout)
     if isinstance(config.head, LeRobotConfig):
+        if config.vision.encoders:
+            raise BcError(
+                f"a {config.head.type} policy has its own image encoder (policy.backbone): remove policy.vision"
+            )
         return lerobot_network(contract, config, config.head, size)
-    channels = {stream: config.n_obs_steps * contract.observations[stream].shape[2] for stream in cameras}
-    return PolicyNetwork(features, channels, size, config.head)
+    _check_vision(config.vision, cameras)
+    views = [View.of(contract, stream, config.n_obs_steps) for stream in cameras]
+    return PolicyNetwork(features, views, size, config.head, config.vision)
+
+
+def _check_vision(vision: VisionConfig, cameras: tuple[str, ...]) -> None:
+    """BcError: an encoder that no camera has."""
+    for name in vision.encoders:
+        if name not in (*cameras, DEFAULT) or not cameras:
+            known = f"cameras among policy.observations: {', '.join(cameras) or 'none'}"
+            raise BcError(f"policy.vision.{name} is of no camera ({known}): add it to the observations, or remove it")
 
 
 def _generator(seed: int | None) -> torch.Generator:

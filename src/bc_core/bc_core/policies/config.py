@@ -1,6 +1,6 @@
 """Settings of a policy and of its training, as in config/policies/."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bc_core.mask import Mask
 from bc_core.policies.abilities import masks_of
 from bc_core.policies.heads.config import HEADS, HeadConfig
 from bc_core.policies.lerobot.config import LEROBOT_HEADS
+from bc_core.policies.vision.config import VisionConfig
 from bc_core.schema import Section, read_settings
 
 TYPES: dict[str, type[HeadConfig]] = {**HEADS, **LEROBOT_HEADS}
@@ -28,7 +29,8 @@ class PolicyConfig:
 
     observations: streams it sees. n_obs_steps: history. horizon H [ticks]. encoding: of joints and poses. row_floor:
     see normalisation.fit_actions. relations: pairs of streams; the position of the first relative to the second is a
-    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head.
+    feature. width, blocks, dropout: of the trunk that every head has. head: settings of the action head. vision: image
+    encoders of the cameras.
     """
 
     observations: tuple[str, ...]
@@ -41,11 +43,17 @@ class PolicyConfig:
     blocks: int
     dropout: float
     head: HeadConfig
+    vision: VisionConfig = field(default_factory=VisionConfig)
 
     @property
     def masks(self) -> frozenset[Mask]:
         """What such a policy can do with a prefix."""
         return masks_of(self.head.abilities)
+
+    @property
+    def given(self) -> "PolicyConfig":
+        """As configured: without what was found in the folders of pre-trained backbones."""
+        return replace(self, vision=self.vision.given)
 
     @classmethod
     def from_section(cls, section: Section) -> "PolicyConfig":
@@ -61,6 +69,7 @@ class PolicyConfig:
             blocks=section.integer("blocks", minimum=1, maximum=64),
             dropout=section.number("dropout", minimum=0.0, maximum=0.9),
             head=read_settings(head, section),
+            vision=VisionConfig.from_section(section.section("vision", {})),
         )
         section.finish()
         return config
@@ -68,6 +77,8 @@ class PolicyConfig:
     def to_document(self) -> dict[str, Any]:
         document = asdict(self)
         head = document.pop("head")
+        del document["vision"]
+        vision = {"vision": self.vision.to_document()} if self.vision.encoders else {}
         return {
             "type": self.head.type,
             **document,
@@ -75,6 +86,7 @@ class PolicyConfig:
             "relations": [{"of": of, "to": to} for of, to in self.relations],
             "encoding": str(self.encoding),
             **head,
+            **vision,
         }
 
 
@@ -114,6 +126,23 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class StreamDropout:
+    """With this probability, of a frame of a batch all features of `streams` are their means: a policy that can copy
+    what the robot does from what its joints say shall look at the scene, too."""
+
+    probability: float
+    streams: tuple[str, ...]
+
+    @classmethod
+    def from_section(cls, section: Section) -> "StreamDropout":
+        dropout = cls(
+            probability=section.number("probability", minimum=0.0, maximum=1.0), streams=section.texts("streams")
+        )
+        section.finish()
+        return dropout
+
+
+@dataclass(frozen=True)
 class OptimiserConfig:
     """steps, batch: gradient steps and frames in each. noise_draws: noise samples per frame, which share its encoding.
 
@@ -121,7 +150,7 @@ class OptimiserConfig:
     those that are saved. observation_noise: standard deviation of the noise on normalised features, against drift off
     the demonstrated states. validation: part of the episodes kept out. threads: of torch. precision: 32-true, or
     bf16-mixed, which is faster where the hardware computes in bfloat16. save_every: steps after which a run is saved,
-    so that it can be resumed.
+    so that it can be resumed. proprioception_dropout: none unless it is given.
     """
 
     steps: int
@@ -137,23 +166,29 @@ class OptimiserConfig:
     threads: int
     precision: str = "32-true"
     save_every: int = 500
+    proprioception_dropout: StreamDropout | None = None
 
     @classmethod
     def from_section(cls, section: Section) -> "OptimiserConfig":
         config = cls(
             steps=section.integer("steps", minimum=1),
             batch=section.integer("batch", minimum=1),
-            noise_draws=section.integer("noise_draws", minimum=1),
+            noise_draws=section.integer("noise_draws", 1, minimum=1),
             learning_rate=section.number("learning_rate", minimum=1e-8, maximum=1.0),
             weight_decay=section.number("weight_decay", minimum=0.0, maximum=1.0),
             warmup=section.integer("warmup"),
             ema=section.number("ema", minimum=0.0, maximum=0.999999),
-            observation_noise=section.number("observation_noise", minimum=0.0, maximum=1.0),
+            observation_noise=section.number("observation_noise", 0.0, minimum=0.0, maximum=1.0),
             validation=section.number("validation", minimum=0.0, maximum=0.9),
             seed=section.integer("seed", maximum=2**63 - 1),
             threads=section.integer("threads", minimum=1, maximum=1024),
             precision=section.text("precision", "32-true", choices=("32-true", "bf16-mixed")),
             save_every=section.integer("save_every", 500, minimum=1),
+            proprioception_dropout=(
+                StreamDropout.from_section(section.section("proprioception_dropout"))
+                if section.has("proprioception_dropout")
+                else None
+            ),
         )
         section.finish()
         return config

@@ -6,7 +6,7 @@ normalised by itself; otherwise the velocity in them would drown. Relations are 
 reason: a centimetre between tool and object drowns in the metre over which both move.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class ObservationFeatures:
     def __init__(self, contract: Contract, streams: Iterable[str], relations: Iterable[tuple[str, str]] = ()) -> None:
         """relations: pairs (of, to); BcError where one has no position or is not observed."""
         self.streams = tuple(stream for stream in streams if not contract.observations[stream].is_image)
+        self._widths = {stream: stream_width(contract.observations[stream]) for stream in self.streams}
         self._conversions = {stream: _conversions(contract.observations[stream]) for stream in self.streams}
         self._relations = [(self._position(contract, of), self._position(contract, to)) for of, to in relations]
 
@@ -56,6 +57,17 @@ class ObservationFeatures:
             parts.append(differences.reshape(*differences.shape[:-2], -1))
         return np.concatenate(parts, axis=-1)
 
+    def columns(self, streams: Collection[str], n_obs_steps: int) -> npt.NDArray[np.bool_]:
+        """Which features (F,) tell something of these streams, relations to them included."""
+        told: list[bool] = []
+        for stream in self.streams:
+            sample = np.ones((1, self._widths[stream]))  # any value will do: it is the width that is asked for
+            width = sum(convert(sample).shape[-1] for convert in self._conversions[stream])
+            told += [stream in streams] * (width * n_obs_steps)
+        for (of, columns), (to, _) in self._relations:
+            told += [of in streams or to in streams] * (len(columns) * n_obs_steps)
+        return np.array(told, dtype=np.bool_)
+
     def _position(self, contract: Contract, stream: str) -> tuple[str, list[int]]:
         """A stream and the columns of its x, y and z."""
         fields = contract.observations[stream].fields if stream in self.streams else ()
@@ -66,6 +78,11 @@ class ObservationFeatures:
                 "add it to the policy's observations, or remove the relation"
             )
         return stream, columns
+
+
+def stream_width(observation: Observation) -> int:
+    """Numbers in a value of a stream that is no camera, of fields that are single numbers or name their joints."""
+    return len(observation.fields) * max(1, len(observation.names))
 
 
 def _conversions(observation: Observation) -> list[_Conversion]:

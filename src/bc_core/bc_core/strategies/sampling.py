@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bc_core import guidance
 from bc_core.mask import BETA, GUIDED, Mask, mask_weights
+from bc_core.splice import fade_end, leaves_room
 from bc_core.strategies import bidirectional
 from bc_core.strategies.conditioning import RowDenoiser, frozen_rows, sample_conditioned
 
@@ -28,11 +29,12 @@ class Splice:
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """steps, beta, guide_last_step, prior, eta: of guidance.sample.
+    """steps, beta, prior, eta: of guidance.sample.
 
-    fade: the step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only
-    the frozen rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay
-    rho and mode size K of bidirectional.select.
+    guide_last_step: always, or only where the splice has no room to fade in (bc_core.splice.leaves_room). fade: the
+    step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only the frozen
+    rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay rho and
+    mode size K of bidirectional.select.
     """
 
     steps: int | tuple[float, ...] = 5
@@ -72,6 +74,7 @@ def sample_chunks(
     if mask == Mask.COHERENT:
         return _coherent(denoise, weak, draw_noise, splice, config)
     weights = _weights(mask, splice)
+    last = None if config.guide_last_step else _last(weights, splice, config.fade)
     chunk = guidance.sample(
         uniform_time,
         draw_noise(1),
@@ -79,7 +82,7 @@ def sample_chunks(
         splice.prefix,
         weights,
         config.beta,
-        config.guide_last_step,
+        last,
         config.prior,
         config.eta,
         lambda: draw_noise(1),
@@ -97,12 +100,20 @@ def _weights(mask: Mask, splice: Splice) -> Tensor:
     return torch.from_numpy(mask_weights(mask, splice.prefix.shape[1], frozen, executed, rows)).to(splice.prefix.dtype)
 
 
+def _last(weights: Tensor, splice: Splice, fade: bool) -> Tensor:
+    """Weights of the last step: none, save for chunks whose splice has no room to fade in."""
+    if not fade or weights.ndim == 1:
+        return torch.zeros_like(weights)
+    room = torch.from_numpy(leaves_room(weights.shape[1], splice.frozen.numpy(), splice.executed.numpy()))
+    return torch.where(room[:, None], 0.0, weights)
+
+
 def _faded(chunk: Tensor, splice: Splice) -> Tensor:
     """bc_core.splice for a batch of vectors, each with its own d and s."""
-    horizon, frozen, executed = chunk.shape[1], splice.frozen[:, None], splice.executed[:, None]
+    horizon, frozen = chunk.shape[1], splice.frozen[:, None]
     last = (frozen - 1).clamp(min=0)[..., None].expand(-1, 1, chunk.shape[2])
     offset = splice.prefix.gather(1, last) - chunk.gather(1, last)
-    free = torch.maximum(torch.minimum(horizon - executed, frozen + executed), frozen)
+    free = torch.from_numpy(fade_end(horizon, splice.frozen.numpy(), splice.executed.numpy()))[:, None]
     weight = (free - torch.arange(horizon)).clamp(min=0) / (free - frozen + 1)
     return chunk + torch.where(frozen > 0, weight, 0.0)[..., None] * offset
 

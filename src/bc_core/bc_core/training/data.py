@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,18 @@ from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import DataConfig, PolicyConfig, TrainConfig
 from bc_core.policies.lerobot.config import LeRobotConfig
 from bc_core.policies.lerobot.fitting import fit_plain
+from bc_core.policies.network import Network
+from bc_core.policies.vision.folder import described
+
+_PREPARED_AT_ONCE = 64
+"""Frames whose images become embeddings at once: what lies between, of large backbones, is large."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """N frames with their chunks.
 
-    features: (N, F) float32, normalised. images: camera -> (N, n_obs_steps, height, width, channels) uint8.
+    features: (N, F) float32, normalised. images: camera -> (N, ...), as the network prepares them (Network.prepare).
     actions: (N, H, E) float32, encoded and normalised. valid: (N, H) bool. weight: (N,) float32, how often a frame is
     drawn, relative to others.
     """
@@ -129,7 +134,10 @@ def new_policy(episodes: Sequence[EpisodeTicks], contract: Contract, config: Tra
         fitted = fit_plain(found.features, found.encoded, found.valid, config.policy)
         return ChunkPolicy(contract, config.policy, *fitted)
     actions = fit_actions(found.encoded, found.valid, config.policy.row_floor)
-    return ChunkPolicy(contract, config.policy, fit_observations(found.features), actions)
+    whole = replace(config.policy, vision=described(config.policy.vision))
+    policy = ChunkPolicy(contract, whole, fit_observations(found.features), actions)
+    policy.network.initialise()
+    return policy
 
 
 def training_set(episodes: Sequence[EpisodeTicks], policy: ChunkPolicy, config: DataConfig) -> TrainingSet:
@@ -140,11 +148,25 @@ def training_set(episodes: Sequence[EpisodeTicks], policy: ChunkPolicy, config: 
 def normalised(found: "Frames", policy: ChunkPolicy) -> TrainingSet:
     return TrainingSet(
         features=_float(policy.feature_normaliser, found.features),
-        images={camera: torch.from_numpy(value) for camera, value in found.images.items()},
+        images=_prepared(policy.network, found.images),
         actions=_float(policy.action_normaliser, found.encoded),
         valid=torch.from_numpy(found.valid),
         weight=torch.from_numpy(found.weight).float(),
     )
+
+
+def _prepared(network: Network, images: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
+    """Every frame's images, made ready a part at a time; images that stay as they are are not copied."""
+    whole = {camera: torch.from_numpy(value) for camera, value in images.items()}
+    made: dict[str, list[Tensor]] = {}
+    for index in range(0, max(map(len, whole.values()), default=0), _PREPARED_AT_ONCE):
+        part = {camera: value[index : index + _PREPARED_AT_ONCE] for camera, value in whole.items()}
+        with torch.no_grad():
+            prepared = network.prepare(part)
+        for camera, value in prepared.items():
+            if value is not part[camera]:
+                made.setdefault(camera, []).append(value)
+    return {**whole, **{camera: torch.cat(values) for camera, values in made.items()}}
 
 
 def _float(normaliser: Normaliser, data: npt.NDArray[np.float64]) -> Tensor:

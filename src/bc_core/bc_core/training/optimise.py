@@ -13,11 +13,20 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from bc_core.policies.config import OptimiserConfig
+from bc_core.policies.learner import Batch, Learner
 from bc_core.policies.network import Network
 from bc_core.training.curves import Board, Curves
 from bc_core.training.data import TrainingSet
 from bc_core.training.hardware import Hardware, on_device
-from bc_core.training.state import Identity, TrainingState, optimiser_tensors, restore_optimiser, save_state
+from bc_core.training.state import (
+    Identity,
+    TrainingState,
+    optimiser_tensors,
+    restore,
+    restore_optimiser,
+    save_state,
+    varying,
+)
 
 Progress = Callable[[int, float], None]
 LARGEST_GRADIENT = 1.0
@@ -37,6 +46,7 @@ class Judge:
 class Run:
     """What a run has beside network, data and settings; all of it may be left out.
 
+    dropped: the features (F,) that training.proprioception_dropout is of, or None.
     folder: for its state and TensorBoard's files. identity: what its state is of. resume: the state to go on from.
     """
 
@@ -46,14 +56,7 @@ class Run:
     validation: TrainingSet | None = None
     judge: Judge | None = None
     progress: Progress = lambda step, loss: None
-
-
-class Batch:
-    """Frames of one step, as TrainingSet's columns. No dataclass, for Fabric would look into it and round what is to be
-    predicted to the precision of the forward pass."""
-
-    def __init__(self, features: Tensor, images: dict[str, Tensor], actions: Tensor, valid: Tensor) -> None:
-        self.features, self.images, self.actions, self.valid = features, images, actions, valid
+    dropped: Tensor | None = None
 
 
 def take(data: TrainingSet, index: Tensor, device: torch.device) -> Batch:
@@ -68,21 +71,41 @@ def draw(weight: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
-class BatchLoss(nn.Module):
-    """The head's loss of a batch; with `draws` noise samples per frame, which share its encoding."""
+class FeatureDropout:
+    """Of some frames, each with the same probability, replaces all `columns` (F,) of the features by `means` (F,)."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, probability: float, columns: Tensor, means: Tensor) -> None:
+        self.probability, self.columns, self.means = probability, columns, means
+
+    def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
+        """features (B, F)."""
+        struck = torch.rand(len(features), 1, generator=generator, device=features.device) < self.probability
+        return torch.where(struck & self.columns, self.means, features)
+
+
+def _dropout(
+    features: Tensor, dropped: Tensor | None, config: OptimiserConfig, device: torch.device
+) -> FeatureDropout | None:
+    """features: all that is trained on, (N, F)."""
+    if config.proprioception_dropout is None or dropped is None:
+        return None
+    probability = config.proprioception_dropout.probability
+    return FeatureDropout(probability, dropped.to(device), features.mean(dim=0).to(device))
+
+
+class BatchLoss(nn.Module):
+    """The loss of a batch as the forward pass that Fabric wraps."""
+
+    def __init__(self, network: Learner) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
-        condition = self.network.encode(batch.features, batch.images).float().repeat(draws, 1)
-        actions, valid = batch.actions.repeat(draws, 1, 1), batch.valid.repeat(draws, 1)
-        return self.network.head.loss(condition, actions, valid, generator)
+        return self.network.loss(batch, draws, generator)
 
 
 def optimise(
-    network: Network,
+    network: Learner,
     data: TrainingSet,
     config: OptimiserConfig,
     fabric: Fabric | None = None,
@@ -101,13 +124,13 @@ def optimise(
 class _Optimisation:
     """One run: what changes from step to step."""
 
-    def __init__(self, network: Network, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
+    def __init__(self, network: Learner, data: TrainingSet, config: OptimiserConfig, fabric: Fabric, run: Run) -> None:
         self.network, self.data, self.config, self.fabric, self.run = network, data, config, fabric, run
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.loss, self.stepper = fabric.setup(BatchLoss(network), self.optimiser)
-        self.average = AveragedModel(network, multi_avg_fn=_averaging(config.ema))
+        self.average = _average_of(network, config.ema)
+        self.dropout = _dropout(data.features, run.dropped, config, fabric.device)
         self.best: dict[str, Tensor] = {}
         self.curves = Curves()
         self.indices = torch.Generator()  # of frames, the same in every process
@@ -118,10 +141,10 @@ class _Optimisation:
         self.board = Board(run.folder, len(self.curves.losses)) if board and run.folder else None
 
     @property
-    def averaged(self) -> Network:
+    def averaged(self) -> Learner:
         """The network with the averaged weights: what is validated, judged and kept."""
         network = self.average.module
-        assert isinstance(network, Network)
+        assert isinstance(network, Learner)
         return network
 
     def steps(self) -> Curves:
@@ -133,7 +156,7 @@ class _Optimisation:
         finally:
             if self.board is not None:
                 self.board.close()
-        self.network.load_state_dict(self.best or self.averaged.state_dict())
+        restore(self.network, self.best or varying(self.averaged))
         self.network.eval()
         return self.curves
 
@@ -145,6 +168,8 @@ class _Optimisation:
         index = draw(self.data.weight, config.batch, self.indices)[rank::world]
         batch = take(self.data, index, self.fabric.device)
         batch.features.add_(torch.randn(batch.features.shape, generator=self.noise), alpha=config.observation_noise)
+        if self.dropout is not None:
+            batch.features = self.dropout(batch.features, self.noise)
         rate = config.learning_rate * learning_rate_factor(step, config)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -186,10 +211,12 @@ class _Optimisation:
         score = 0.0
         if self.fabric.is_global_zero:
             with torch.device("cpu"):
-                score = judge.score(deepcopy(self.averaged).cpu().eval(), done)
+                network = deepcopy(self.averaged).cpu().eval()
+                assert isinstance(network, Network)
+                score = judge.score(network, done)
         score = float(self.fabric.broadcast(score))
         if score >= max((before for _, before in self.curves.scores), default=-math.inf):
-            self.best = {name: value.clone() for name, value in self.averaged.state_dict().items()}
+            self.best = {name: value.clone() for name, value in varying(self.averaged).items()}
         self.curves.scores.append((done, score))
         self._show("score/rollouts", score, done)
 
@@ -199,16 +226,16 @@ class _Optimisation:
 
     def _state(self, done: int) -> TrainingState:
         tensors = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
+            "network": varying(self.network),
+            "average": varying(self.average),
             "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
         }
         return TrainingState(done, tensors, self.curves)
 
     def _restore(self, state: TrainingState) -> None:
-        self.network.load_state_dict(state.tensors["network"])
-        self.average.load_state_dict(state.tensors["average"])
+        restore(self.network, state.tensors["network"])
+        restore(self.average, state.tensors["average"])
         restore_optimiser(self.optimiser, state.tensors["optimiser"])
         self.best = state.tensors.get("best", {})
         self.curves = state.curves
@@ -227,6 +254,15 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - config.warmup) / rest)))
 
 
+def _average_of(network: Learner, decay: float) -> AveragedModel:
+    """What training leaves as it is is shared with the network, not copied."""
+    average = AveragedModel(network, multi_avg_fn=_averaging(decay))
+    for old, new in zip(average.module.parameters(), network.parameters(), strict=True):
+        if not new.requires_grad:
+            old.data = new.data
+    return average
+
+
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], int | Tensor], None]:
     """Exponential moving average that starts fast: the random initial weights must not linger in a short training."""
 
@@ -234,13 +270,14 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], in
     def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: int | Tensor) -> None:
         weight = 1.0 - min(decay, (1.0 + float(count)) / (10.0 + float(count)))
         for old, new in zip(averaged, current, strict=True):
-            old.lerp_(new, weight)
+            if old.data_ptr() != new.data_ptr():
+                old.lerp_(new, weight)
 
     return average
 
 
 @torch.no_grad()
-def evaluate(network: Network, data: TrainingSet, batch: int, seed: int) -> float:
+def evaluate(network: Learner, data: TrainingSet, batch: int, seed: int) -> float:
     """Loss over a whole set, with noise fixed by the seed; the network is back in its mode afterwards."""
     device = next(network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)

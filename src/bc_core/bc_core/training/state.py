@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bc_core.errors import BcError
 from bc_core.policies.config import TrainConfig
+from bc_core.policies.vision.base import frozen_names
 from bc_core.training.curves import Curves
 from bc_core.training.data import TrainingSet
 
@@ -43,11 +44,14 @@ class Identity:
 
     @classmethod
     def of(cls, config: TrainConfig, data: TrainingSet) -> "Identity":
-        settings = {
-            "policy": config.policy.to_document(),
-            "data": asdict(config.data),
-            "training": vars(config.training),
-        }
+        policy = config.policy.to_document()
+        return cls.of_settings(
+            {"policy": policy, "data": asdict(config.data), "training": asdict(config.training)}, data
+        )
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any], data: TrainingSet) -> "Identity":
+        """settings: sections, by name, of names and values."""
         digest = hashlib.sha256()
         for tensor in (data.features, data.actions, data.valid, data.weight, *data.images.values()):
             digest.update(tensor.contiguous().numpy().tobytes())
@@ -107,6 +111,17 @@ def load_state(folder: Path, identity: Identity) -> TrainingState:
         raise BcError(f"unfinished training '{file}' cannot be read ({error!r}): train without --resume") from error
     identity.check_same(before, file)
     return state
+
+
+def varying(module: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers without those that are Frozen: a run begins with them as with its data."""
+    frozen = frozen_names(module)
+    return {name: value for name, value in module.state_dict().items() if not name.startswith(frozen)}
+
+
+def restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """What `varying` returned."""
+    module.load_state_dict({**module.state_dict(), **tensors})
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

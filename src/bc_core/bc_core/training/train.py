@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bc_core.bags import find_episodes
 from bc_core.checkpoint import load_policy, save_policy
@@ -18,7 +19,7 @@ from bc_core.errors import BcError
 from bc_core.evaluation.chunks import predict, row_errors, spread
 from bc_core.evaluation.page import PAGE, render_page
 from bc_core.policies.chunk_policy import ChunkPolicy
-from bc_core.policies.config import TrainConfig
+from bc_core.policies.config import StreamDropout, TrainConfig
 from bc_core.policies.network import Network
 from bc_core.training.curves import Curves
 from bc_core.training.data import (
@@ -55,7 +56,7 @@ def train(
     config: TrainConfig | Mapping[str, Any],
     out_dir: Path | str,
     start: Path | str | None = None,
-    hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
+    hardware: Hardware = Hardware(),
     resume: bool | None = False,
     rollouts: Rollouts | None = None,
     page: bool = True,
@@ -85,13 +86,14 @@ def train(
     data = training_set(seen, policy, settings.data)
     validation = training_set(held_out, policy, settings.data) if held_out else None
     identity = Identity.of(settings, data)
-    state = _unfinished(run_folder, identity, resume)
+    state = unfinished(run_folder, identity, resume)
     if state is None:
         _begin(policy, data, settings, run_folder, prepare=start is None, clear=fabric.is_global_zero)
     read_seconds = time.monotonic() - begun
     with progress_bar("training", settings.training.steps, state.step if state else 0) as update:
         judge = None if rollouts is None else Judge(rollouts.every, _scored(policy, rollouts))
-        run = Run(run_folder, identity, state, validation, judge, lambda step, loss: update(step, f"loss {loss:.4f}"))
+        run = Run(run_folder, identity, state, validation, judge, lambda step, loss: update(step, f"loss {loss:.4f}"),
+                  dropped_features(policy, settings.training.proprioception_dropout))  # fmt: skip
         curves = optimise(policy.network, data, settings.training, fabric, run)
     part(fabric)
     if not fabric.is_global_zero:
@@ -119,7 +121,7 @@ def _begin(
         generator = torch.Generator().manual_seed(settings.training.seed)
         policy.network.head.prepare(data.actions, data.valid, generator)
     if clear:
-        _clear(run_folder)
+        clear_run(run_folder)
 
 
 def _learned(
@@ -133,11 +135,11 @@ def _learned(
         "validation_loss": evaluate(policy.network, validation, 1024, settings.training.seed) if validation else None,
         "rollout_scores": curves.scores,
         "parameters": sum(parameter.numel() for parameter in policy.network.parameters()),
-        "settings": {"data": asdict(settings.data), "training": vars(settings.training)},
+        "settings": {"data": asdict(settings.data), "training": asdict(settings.training)},
     }
 
 
-def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
+def unfinished(folder: Path, identity: Identity, resume: bool | None) -> TrainingState | None:
     """The state to go on from; None: begin anew."""
     if resume is None:
         try:
@@ -148,7 +150,7 @@ def _unfinished(folder: Path, identity: Identity, resume: bool | None) -> Traini
     return load_state(folder, identity) if resume else None
 
 
-def _clear(folder: Path) -> None:
+def clear_run(folder: Path) -> None:
     """Make room for a new run: what was finished goes, what was not is set aside."""
     if not (folder / STATE_FILE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -198,17 +200,37 @@ def _page(
     return render_page(str(out), facts, shown, policy, frames, predicted, errors, curves)
 
 
+def dropped_features(policy: ChunkPolicy, dropout: StreamDropout | None) -> Tensor | None:
+    """The features (F,) of the streams that training drops. BcError: one is not observed, or not known by its parts."""
+    if dropout is None:
+        return None
+    known = policy.features.streams
+    for stream in dropout.streams:
+        if stream not in known:
+            raise BcError(
+                f"training.proprioception_dropout.streams names '{stream}', which is no numeric stream among "
+                f"policy.observations ({', '.join(known) or 'none'}): add it there, or remove it"
+            )
+    columns = policy.features.columns(dropout.streams, policy.n_obs_steps)
+    if len(columns) != policy.feature_normaliser.mean.size:
+        raise BcError(
+            "training.proprioception_dropout needs streams whose fields are single numbers or name their joints: "
+            "name the joints in the contract, or remove it"
+        )
+    return torch.from_numpy(columns)
+
+
 def warm_start(checkpoint: Path, contract: Contract, settings: TrainConfig) -> ChunkPolicy:
     """A trained policy to go on training. BcError: it is not the policy of these settings, or of another contract."""
     policy = load_policy(checkpoint, trainable=True)
     policy.contract.check_same(contract, f"checkpoint '{checkpoint}'", f"contract '{contract.name}'", policy.streams)
-    before, now = policy.config.to_document(), settings.policy.to_document()
-    differing = [key for key in now if before.get(key) != now[key]]
+    before, now = policy.config.given.to_document(), settings.policy.to_document()
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if differing:
         key = differing[0]
         raise BcError(
-            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now[key]}: train from "
-            "scratch, or use the configuration it was trained with"
+            f"checkpoint '{checkpoint}' has policy.{key} = {before.get(key)}, the configuration {now.get(key)}: "
+            "train from scratch, or use the configuration it was trained with"
         )
     return policy
 

@@ -12,6 +12,8 @@ from bc_core.frames import Frame
 from bc_core.training import train as training
 
 CONFIG = Path(__file__).parents[4] / "config" / "policies" / "flow.yaml"
+SHIPPED = [path for path in sorted(CONFIG.parent.glob("*.yaml")) if "vision:" not in path.read_text()]
+"""Policies without cameras; those with are in test_pretraining.py."""
 HUMAN = 3
 EPISODE_TICKS = 30
 SWING = 0.5  # rad: where joint 1 goes, to one side or the other

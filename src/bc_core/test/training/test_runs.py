@@ -22,7 +22,7 @@ from bc_core.training.state import STATE_FILE
 from bc_core.training.train import RUN_SUFFIX, Rollouts
 from bc_core.training.train import train as train_and_show
 
-from .swing import CONFIG, OF_LEROBOT, record, settings, train
+from .swing import CONFIG, OF_LEROBOT, SHIPPED, record, settings, train
 
 NewRecording = Callable[[int], Any]
 LAST = 14
@@ -152,7 +152,7 @@ def test_a_warm_start_learns_what_a_new_policy_would(
     assert bool(fixed) == (kind == "vqbet")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_head_trains_in_mixed_precision(contract: Contract, bags: list[Path], tmp_path: Path, path: Path) -> None:
     """bfloat16 inside, float32 weights outside, and a loss that is that of float32 but for rounding."""
     losses = []

@@ -20,7 +20,7 @@ from bc_core.schema import Section
 from bc_core.training.data import new_policy, read_episodes, training_set
 from bc_core.training.optimise import learning_rate_factor
 
-from .swing import CONFIG, EPISODE_TICKS, HUMAN, OF_LEROBOT, frame_at, record, reference, settings, train
+from .swing import EPISODE_TICKS, HUMAN, OF_LEROBOT, SHIPPED, frame_at, record, reference, settings, train
 
 NewRecording = Callable[[int], Any]
 
@@ -175,7 +175,7 @@ def test_faulty_settings(
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_shipped_configurations_are_valid(contract: Contract, tmp_path: Path, path: Path) -> None:
     config = TrainConfig.load(path)
     assert config == TrainConfig.from_document(yaml.safe_load(path.read_text()), "test")
@@ -185,7 +185,7 @@ def test_the_shipped_configurations_are_valid(contract: Contract, tmp_path: Path
         TrainConfig.load(tmp_path / "absent.yaml")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_policy_trains_and_infers(
     contract: Contract, new_recording: NewRecording, tmp_path: Path, path: Path
 ) -> None:

@@ -22,8 +22,8 @@ from bc_core.lerobot.policy.source import ACTION, ENVIRONMENT, IMAGE, STATE
 from bc_core.lerobot.policy.streams import Streams
 from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy
+from bc_core.policies.features import stream_width
 from bc_core.policies.lerobot.config import LeRobotActConfig, LeRobotConfig, LeRobotDiffusionConfig
-from bc_core.policies.lerobot.features import stream_width
 
 _EPS = 1e-8
 _WIDEST = 1e20

@@ -10,7 +10,7 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.lerobot.policy.source import ACTION, ENVIRONMENT, IMAGE, STATE, Source
 from bc_core.normalisation import Normaliser
-from bc_core.policies.lerobot.features import stream_width
+from bc_core.policies.features import stream_width
 
 _PLAUSIBLE = {Space.JOINT_POSITION: (8.0 * np.pi, "rad"), Space.GRIPPER: (1.0, "m")}
 """Beyond that, no arm's joint turns and no gripper opens."""

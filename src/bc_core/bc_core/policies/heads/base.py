@@ -13,13 +13,15 @@ from bc_core.policies.trunks import Size
 @dataclass(frozen=True)
 class Continuation:
     """What a chunk continues. target: the prefix, normalised, (H, E) or (B, H, E), right-padded; weights: of
-    mask_weights, (H,) or (B, H); frozen: leading rows that are committed; beta: largest guidance weight."""
+    mask_weights, (H,) or (B, H); frozen: leading rows that are committed; beta: largest guidance weight.
+    guide_last_step: see bc_core.splice.leaves_room."""
 
     mask: Mask
     target: Tensor
     weights: Tensor
     frozen: int
     beta: float
+    guide_last_step: bool = False
 
 
 class Head(nn.Module, ABC):

@@ -60,13 +60,13 @@ class FlowHead(Head):
 def guided_sample(
     denoise: guidance.Denoiser, noise: Tensor, steps: int | list[float], continuation: Continuation | None
 ) -> Tensor:
-    """guidance.sample towards a continuation, or freely; the last step is left unguided, so that chunks are smooth."""
+    """guidance.sample towards a continuation, or freely."""
     if continuation is None:
         return guidance.sample(denoise, noise, steps, None, torch.zeros(noise.shape[1]), 0.0)
-    target = continuation.target if bool(continuation.weights.any()) else None
-    return guidance.sample(
-        denoise, noise, steps, target, continuation.weights, continuation.beta, guide_last_step=False
-    )
+    weights = continuation.weights
+    target = continuation.target if bool(weights.any()) else None
+    last = None if continuation.guide_last_step else torch.zeros_like(weights)
+    return guidance.sample(denoise, noise, steps, target, weights, continuation.beta, last)
 
 
 def _trunk(size: Size, config: FlowConfig) -> nn.Module:

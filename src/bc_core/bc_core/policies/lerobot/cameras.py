@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from bc_core.policies.lerobot.config import LeRobotDiffusionConfig
-from bc_core.policies.lerobot.resnet import ResNet, grid
+from bc_core.policies.resnet import ResNet, grid, group_norm
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -38,7 +38,7 @@ class KeypointEncoder(nn.Module):
     def __init__(self, shape: tuple[int, int], config: LeRobotDiffusionConfig) -> None:
         super().__init__()
         self.resize, self.crop, self.random_crop = config.resize, config.crop, config.random_crop
-        norm = _group_norm if config.group_norm else nn.BatchNorm2d
+        norm = group_norm if config.group_norm else nn.BatchNorm2d
         self.backbone = ResNet(config.backbone, norm)
         self.keypoints = nn.Conv2d(self.backbone.channels, config.keypoints, 1)
         self.output = nn.Linear(2 * config.keypoints, 2 * config.keypoints)
@@ -66,7 +66,3 @@ def cell_coordinates(rows: int, columns: int) -> Tensor:
     """(rows * columns, 2): x and y of every cell of a map, row by row, from -1 to 1."""
     y, x = torch.meshgrid(torch.linspace(-1.0, 1.0, rows), torch.linspace(-1.0, 1.0, columns), indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=1)
-
-
-def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(channels // 16, channels)

@@ -3,6 +3,8 @@
 Its chunks begin with the oldest observation: the rows before the newest one are drawn and left away.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -67,7 +69,9 @@ class LeRobotDiffusionHead(Head):
 
     def _with_past(self, continuation: Continuation) -> Continuation:
         """The rows before the newest observation are not guided."""
-        return Continuation(
-            continuation.mask, pad(continuation.target, (0, 0, self.past, 0)),
-            pad(continuation.weights, (self.past, 0)), continuation.frozen + self.past, continuation.beta,
-        )  # fmt: skip
+        return replace(
+            continuation,
+            target=pad(continuation.target, (0, 0, self.past, 0)),
+            weights=pad(continuation.weights, (self.past, 0)),
+            frozen=continuation.frozen + self.past,
+        )

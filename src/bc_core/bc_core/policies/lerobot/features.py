@@ -1,19 +1,15 @@
 """Observations and actions as LeRobot has them: plain numbers side by side."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bc_core.chunks import Array, Space
-from bc_core.contract import Contract, Observation
+from bc_core.contract import Contract
 from bc_core.encoding import aligned
-
-
-def stream_width(observation: Observation) -> int:
-    """Numbers in a value of a stream that is no camera."""
-    return len(observation.fields) * max(1, len(observation.names))
+from bc_core.policies.features import stream_width
 
 
 class PlainFeatures:
@@ -21,7 +17,13 @@ class PlainFeatures:
 
     def __init__(self, contract: Contract, streams: Iterable[str]) -> None:
         self.streams = tuple(stream for stream in streams if not contract.observations[stream].is_image)
-        self.width = sum(stream_width(contract.observations[stream]) for stream in self.streams)
+        self._widths = {stream: stream_width(contract.observations[stream]) for stream in self.streams}
+        self.width = sum(self._widths.values())
+
+    def columns(self, streams: Collection[str], n_obs_steps: int) -> npt.NDArray[np.bool_]:
+        """Which features tell something of these streams."""
+        told = [stream in streams for stream in self.streams for _ in range(self._widths[stream])]
+        return np.array(told * n_obs_steps, dtype=np.bool_)
 
     def __call__(self, values: Mapping[str, npt.NDArray[Any]]) -> Array:
         """values: stream -> (..., n_obs_steps, width), newest last; returns (..., n_obs_steps * width of all)."""

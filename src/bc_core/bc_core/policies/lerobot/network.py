@@ -9,13 +9,13 @@ from bc_core.contract import Contract
 from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.policies.config import PolicyConfig
+from bc_core.policies.features import stream_width
 from bc_core.policies.lerobot.act import LeRobotActHead
 from bc_core.policies.lerobot.cameras import KeypointEncoder, Pixels
 from bc_core.policies.lerobot.config import LeRobotActConfig, LeRobotConfig, LeRobotDiffusionConfig
 from bc_core.policies.lerobot.diffusion import LeRobotDiffusionHead
-from bc_core.policies.lerobot.features import stream_width
-from bc_core.policies.lerobot.resnet import FrozenNorm, ResNet, grid
 from bc_core.policies.network import Network
+from bc_core.policies.resnet import FrozenNorm, ResNet, grid
 from bc_core.policies.trunks import Size
 
 

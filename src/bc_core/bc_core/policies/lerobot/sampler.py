@@ -59,13 +59,13 @@ class ReverseProcess:
     def sample(
         self, model: Model, noise: Tensor, generator: torch.Generator, continuation: Continuation | None = None
     ) -> Tensor:
-        """(B, T, E) from noise (B, T, E). continuation: its target draws all steps but the last, which would leave what
-        guidance adds undenoised."""
+        """(B, T, E) from noise (B, T, E). continuation: its target draws the steps, the last only where it says so:
+        what guidance adds there is not denoised any more."""
         if continuation is not None and (continuation.beta == 0.0 or not bool(continuation.weights.any())):
             continuation = None
         steps, noisy = self.schedule(), noise
         for index, step in enumerate(steps):
-            if continuation is None or index == len(steps) - 1:
+            if continuation is None or (index == len(steps) - 1 and not continuation.guide_last_step):
                 clean, left = self._clean(model(noisy, index), noisy, step)
                 if self.ancestral:
                     left = (noisy - step.alpha * clean) / step.sigma

@@ -34,20 +34,25 @@ class FrozenNorm(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Images (B, 3, height, width), both sides at will, to maps (B, channels, ceil(height / 32), ceil(width / 32))."""
+    """Images (B, 3, height, width), both sides at will, to maps (B, channels, ceil(height / 32), ceil(width / 32)).
+
+    inputs: channels of the images, where they are not 3. small: for small images, a stem that keeps their size, so that
+    the maps have an 8th of it.
+    """
 
     layer1: nn.Sequential
     layer2: nn.Sequential
     layer3: nn.Sequential
     layer4: nn.Sequential
 
-    def __init__(self, name: str, norm: Norm) -> None:
+    def __init__(self, name: str, norm: Norm, inputs: int = 3, small: bool = False) -> None:
         super().__init__()
         block = _Bottleneck if name == "resnet50" else _Basic
-        self.conv1 = nn.Conv2d(3, _WIDTHS[0], 7, stride=2, padding=3, bias=False)
+        kernel = 3 if small else 7
+        self.conv1 = nn.Conv2d(inputs, _WIDTHS[0], kernel, 1 if small else 2, kernel // 2, bias=False)
         self.bn1 = norm(_WIDTHS[0])
         self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.pool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
         inputs = _WIDTHS[0]
         for index, (width, count) in enumerate(zip(_WIDTHS, _BLOCKS[name], strict=True)):
             layer = nn.Sequential()
@@ -60,6 +65,11 @@ class ResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         maps = self.pool(self.relu(self.bn1(self.conv1(images))))
         return self.layer4(self.layer3(self.layer2(self.layer1(maps))))
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """In the place of batch statistics, which suit neither small batches nor averaged weights (arXiv 2303.04137)."""
+    return nn.GroupNorm(channels // 16, channels)
 
 
 def grid(height: int, width: int) -> tuple[int, int]:

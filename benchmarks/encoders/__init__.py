@@ -1,0 +1,1 @@
+"""What a policy sees compared: the object's pose, features of a pre-trained encoder, or pictures."""

@@ -1,0 +1,71 @@
+"""Pixels out of image messages, duck-typed as in bc_core.fields, and between encodings."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bc_core.errors import BcError
+
+CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+_CONVERSIONS = {
+    ("rgb8", "bgr8"): cv2.COLOR_RGB2BGR,
+    ("bgr8", "rgb8"): cv2.COLOR_BGR2RGB,
+    ("rgb8", "mono8"): cv2.COLOR_RGB2GRAY,
+    ("bgr8", "mono8"): cv2.COLOR_BGR2GRAY,
+    ("mono8", "rgb8"): cv2.COLOR_GRAY2RGB,
+    ("mono8", "bgr8"): cv2.COLOR_GRAY2BGR,
+}
+
+
+class ImageError(BcError):
+    """A message that is no image, or not such a one. The text goes on from the topic's name."""
+
+
+def pixels(message: Any) -> npt.NDArray[np.uint8]:
+    """Of a sensor_msgs/Image, a view of its data: (height, width, channels) in its own encoding. ImageError."""
+    channels = CHANNELS.get(message.encoding)
+    if channels is None:
+        raise ImageError(f"has encoding '{message.encoding}': publish one of {', '.join(CHANNELS)}")
+    return rows(message, np.dtype(np.uint8), channels)
+
+
+def rows(message: Any, kind: np.dtype[Any], channels: int) -> npt.NDArray[Any]:
+    """A view of an image's data, (height, width, channels) of a kind of number. ImageError: it has not enough of it."""
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    used = message.width * channels * kind.itemsize
+    if message.step < used or data.size != message.step * message.height:
+        raise ImageError(f"holds {data.size} bytes for {message.height} rows of {message.step}: the image is broken")
+    lines = data.reshape(message.height, message.step)[:, :used]
+    if kind.itemsize > 1:
+        lines = np.ascontiguousarray(lines).view(kind.newbyteorder(">" if message.is_bigendian else "<"))
+    return lines.reshape(message.height, message.width, channels)
+
+
+def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
+    """Of a sensor_msgs/CompressedImage: pixels and encoding. ImageError: no image.
+
+    By image_transport's conventions `format` is "<encoding>; <codec> compressed <order of channels>"; without the part
+    before the semicolon (older publishers) the channels are in OpenCV's order.
+    """
+    encoding, _, codec = message.format.partition(";")
+    stored = encoding.strip() if codec and "compressed bgr8" not in codec and "jpeg" not in codec else "bgr8"
+    if encoding.strip() == "mono8":
+        stored = "mono8"
+    flag = cv2.IMREAD_GRAYSCALE if stored == "mono8" else cv2.IMREAD_COLOR
+    image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), flag) if len(message.data) else None
+    if image is None or stored not in CHANNELS:
+        raise ImageError(
+            f"holds {len(message.data)} bytes of format '{message.format}' that are no image: "
+            "publish jpeg or png of " + ", ".join(CHANNELS)
+        )
+    return np.asarray(image, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[stored]), stored
+
+
+def converted(image: npt.NDArray[np.uint8], encoding: str, wanted: str) -> npt.NDArray[np.uint8]:
+    """A copy of an image (height, width, channels) in another encoding, or the same."""
+    if encoding == wanted:
+        return image.copy()
+    result = cv2.cvtColor(image, _CONVERSIONS[encoding, wanted])
+    return np.asarray(result, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[wanted])

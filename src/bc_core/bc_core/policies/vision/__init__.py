@@ -1,0 +1,1 @@
+"""Image encoders of policies: what a camera's pictures become before the trunk sees them."""

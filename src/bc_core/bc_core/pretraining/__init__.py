@@ -1,0 +1,1 @@
+"""Image encoders learnt from the robot's own unlabelled camera frames."""
