@@ -102,7 +102,7 @@ class ChunkedMcapWriter(McapWriter):
         self.chunk = PendingChunk()
 
     def add_connection(self, connection: Connection, offered_qos_profiles: str) -> None:
-        """Announce a topic with the metadata of a channel that rosbag2 0.26 (Jazzy) writes: profiles, hash of the type."""
+        """Announce a topic with the channel metadata that rosbag2 0.26 (Jazzy) writes: profiles, hash of the type."""
         metadata = BytesIO()
         for text in ("offered_qos_profiles", offered_qos_profiles, "topic_type_hash", connection.digest):
             write_string(metadata, text)
