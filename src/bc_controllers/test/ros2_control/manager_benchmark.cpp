@@ -1,8 +1,9 @@
-// A plugin in a real controller_manager at 1 kHz, with chunks from its topic: what its update() takes by the manager's
-// own clock, what the manager's whole update() takes and allocates, and what a cycle takes (read, update, write).
-//   manager_benchmark DESCRIPTION PARAMETERS UPDATES    one line of JSON per plugin
-// DESCRIPTION: a Panda's URDF with a ros2_control system. PARAMETERS: a file of config/ros2_control, of 1 kHz. Each
-// plugin gets a manager of its own.
+// A plugin in a real controller_manager, with chunks from its topic: what its update() takes by the manager's own
+// clock, what the manager's whole update() takes and allocates, and what a cycle takes (read, update, write).
+//   manager_benchmark DESCRIPTION PARAMETERS UPDATES [--realtime]    one line of JSON per plugin
+// Updates run back to back: the hardware lives faster than the clock, by a millisecond per update. --realtime: at 1
+// kHz. DESCRIPTION: a Panda's URDF with a ros2_control system. PARAMETERS: a file of config/ros2_control, of 1 kHz.
+// Each plugin gets a manager of its own.
 #include <algorithm>
 #include <controller_manager/controller_manager.hpp>
 #include <cstdio>
@@ -38,13 +39,14 @@ void print(const char* prefix, Durations durations) {
 // What a control loop around the manager does, as ros2_control_node does it.
 class ControlLoop {
  public:
-  ControlLoop(controller_manager::ControllerManager& manager, int updates) : manager_(manager) {
+  ControlLoop(controller_manager::ControllerManager& manager, int updates, bool realtime)
+      : manager_(manager), realtime_(realtime) {
     for (Durations* kept : {&own_, &update_, &cycle_}) kept->reserve(static_cast<std::size_t>(updates));
   }
 
-  // One period, once the last one is over. own: the controller's clock, once it is known.
+  // One period. own: what the manager measures of the controller, while it is to be noted.
   void step(const ros2_control::MovingAverageStatistics* own = nullptr) {
-    std::this_thread::sleep_until(due_ += kPeriod);
+    if (realtime_ || own == nullptr) std::this_thread::sleep_until(due_ += kPeriod);
     const rclcpp::Duration period(kPeriod);
     const rclcpp::Time now = manager_.get_trigger_clock()->now();
     const Clock::time_point began = Clock::now();
@@ -77,11 +79,13 @@ class ControlLoop {
 
  private:
   controller_manager::ControllerManager& manager_;
+  bool realtime_;
   Clock::time_point due_ = Clock::now();
   Durations own_, update_, cycle_;
 };
 
-void measure(const std::string& plugin, const std::string& description, const std::string& parameters, int updates) {
+void measure(const std::string& plugin, const std::string& description, const std::string& parameters, int updates,
+             bool realtime) {
   const auto executor = std::make_shared<rclcpp::executors::MultiThreadedExecutor>(rclcpp::ExecutorOptions(), 2);
   rclcpp::NodeOptions options = controller_manager::get_cm_node_options();
   options.arguments({"--ros-args", "--params-file", parameters});
@@ -97,7 +101,7 @@ void measure(const std::string& plugin, const std::string& description, const st
   executor->add_node(human.node());
   std::thread spinning([&executor] { executor->spin(); });
 
-  ControlLoop loop(*manager, updates);
+  ControlLoop loop(*manager, updates, realtime);
   using Switch = controller_manager_msgs::srv::SwitchController::Request;
   const auto switched = [&](std::vector<std::string> on, std::vector<std::string> off) {
     return loop.steps_until(std::async(std::launch::async, [&manager, on, off] {
@@ -109,8 +113,13 @@ void measure(const std::string& plugin, const std::string& description, const st
   for (int warm = 0; warm < kEvery; ++warm) loop.step();
   const auto own = manager->get_loaded_controllers().front().execution_time_statistics;
   heap::calls = 0;
+  const Clock::time_point began = Clock::now();
+  Clock::time_point next = began;
   for (int update = 0; update < updates; ++update) {
-    if (update % kEvery == 0) human.send(1e-3 * update);
+    if (Clock::now() >= next) {
+      human.send(std::chrono::duration<double>(next - began).count());
+      next += kEvery * kPeriod;
+    }
     loop.step(own.get());
   }
   const auto heap_calls = static_cast<unsigned long long>(heap::calls);
@@ -126,14 +135,15 @@ void measure(const std::string& plugin, const std::string& description, const st
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bool realtime = argc == 5 && std::string(argv[4]) == "--realtime";
   const int updates = argc >= 4 ? std::atoi(argv[3]) : 0;
-  if (argc != 4 || updates < 1) {
-    std::fprintf(stderr, "usage: manager_benchmark DESCRIPTION PARAMETERS UPDATES\n");
+  if ((argc != 4 && !realtime) || updates < 1) {
+    std::fprintf(stderr, "usage: manager_benchmark DESCRIPTION PARAMETERS UPDATES [--realtime]\n");
     return 2;
   }
   rclcpp::init(1, argv);
   for (const char* name : {"CartesianImpedanceController", "JointImpedanceController", "PositionChunkController"}) {
-    measure(std::string("bc_controllers/") + name, text_of(argv[1]), argv[2], updates);
+    measure(std::string("bc_controllers/") + name, text_of(argv[1]), argv[2], updates, realtime);
   }
   rclcpp::shutdown();
   return 0;
