@@ -267,6 +267,17 @@ def test_reset_brings_the_scene_of_the_seed_and_the_controller_to_hold(task: Tas
         assert g.heard["controller/mode"][-1].mode == ControlMode.HOLD
 
 
+def test_the_scene_is_not_reset_before_everybody_has_been_heard_of() -> None:
+    with graph(lockstep=True, camera=False, participants="[probe, latecomer]") as g:
+        g.until(lambda: g.heard["task/state"])
+        answer = g.call(ResetScene, seed=11)
+        assert not answer.success
+        assert "latecomer" in answer.message
+        assert "probe" not in answer.message
+        g.tick_done.publish(TickDone(participant="latecomer"))  # stamp zero: there, and not yet done with any tick
+        g.until(lambda: g.call(ResetScene, seed=11).success)
+
+
 def test_change_mode_answers_what_the_controller_decides() -> None:
     with graph(lockstep=True, camera=False) as g:
         g.until_tick(1_100 * MS)

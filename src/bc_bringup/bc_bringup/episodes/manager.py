@@ -126,13 +126,14 @@ class EpisodeManager:
         BcError: a service refused, with its reason; the recorder ended the episode by itself (disk full).
         """
         self._hold_still()
-        reset = self._accepted(
-            self._reset, ResetScene.Request(seed=seed, keep_robot=bool(self._return_to)), f"sim/reset with seed {seed}"
-        )
+        request = ResetScene.Request(seed=seed, keep_robot=bool(self._return_to))
+        # lock step begins once everybody has been heard of
+        patience = 0.0 if self._begun or not self._participant else START_SECONDS
+        reset = self._accepted(self._reset, request, f"sim/reset with seed {seed}", patience)
         begin = (reset.stamp.sec, reset.stamp.nanosec)
-        request = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
-        request.metadata = json.dumps(dict(metadata))
-        started = self._accepted(self._start, request, "episode/start")
+        start = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
+        start.metadata = json.dumps(dict(metadata))
+        started = self._accepted(self._start, start, "episode/start")
         self._recorder = self._outcome = None
         if is_policy:
             self._request_mode(ChangeMode.Request.RESUME, "episode begins")
@@ -280,8 +281,11 @@ class EpisodeManager:
         self._until(future.done, SERVICE_SECONDS, f"the answer of service '{client.srv_name}'")
         return future.result()
 
-    def _accepted(self, client: Any, request: Any, what: str) -> Any:
-        answer = self._call(client, request)
+    def _accepted(self, client: Any, request: Any, what: str, patience: float = 0.0) -> Any:
+        """The answer of a service. BcError: it refuses, and has done so for `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while not (answer := self._call(client, request)).success and time.monotonic() < deadline:
+            self._spin()
         if not answer.success:
             raise BcError(f"{what} was refused: {answer.message}")
         return answer
