@@ -51,7 +51,7 @@ def change(config_folder: Path, folder: Path, device: str, path: list[str | int]
         ("leader", ["leader", "gripper", "open"], 0.0, "closed"),
         ("joy", ["joy", "buttons", "dance"], 3, "dance"),
         ("joy", ["joy", "timeout"], 0, "timeout"),
-        ("joy", ["joy", "layout"], "", "dead_man"),  # a name needs a layout
+        ("joy", ["joy", "layout"], "", "right_x.*whole number"),  # a name needs a layout
         ("joy", ["limits", "linear_velocity"], -1.0, "linear_velocity"),
         ("keyboard", ["keyboard", "keys", "w"], "jump", "jump"),
         ("keyboard", ["keyboard", "keys", "up"], "+linear_x", "one character"),
