@@ -14,10 +14,11 @@ from bc_bringup import cli, doctor, resources
 from bc_bringup.commands import COMMANDS
 from bc_bringup.commands.launch import parse_arguments
 from bc_bringup.launching import document, domain
-from bc_bringup.launching.expand import declared_arguments
+from bc_bringup.launching.expand import declared_arguments, expand
+from bc_bringup.launching.substitution import Context
 from bc_core.errors import BcError
 
-LAUNCH_FILES = ("collect", "rollout", "planner", "skills")
+LAUNCH_FILES = ("collect", "rollout", "dagger", "planner", "skills")
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +78,19 @@ def test_installed_launch_files_lie_within_the_subset(name: str, capsys: pytest.
     assert cli.main(["launch", name, "--show-args"]) == 0
     shown = capsys.readouterr().out
     assert all(argument.description in shown for argument in declared_arguments(resources.launch_path(name)))
+
+
+@pytest.mark.parametrize("name", ["collect", "rollout", "dagger"])
+@pytest.mark.parametrize(
+    ("arguments", "streams"), [({}, [""]), ({"camera": "false"}, ["camera"]), ({"tags": "cube"}, ["object"])]
+)
+def test_the_recorder_does_not_wait_for_what_nobody_sends(
+    name: str, arguments: dict[str, str], streams: list[str]
+) -> None:
+    given = arguments if name == "collect" else {"checkpoint": "/policy", **arguments}
+    processes = expand(resources.launch_path(name), given, Context(resources.InstalledPackages())).processes
+    (recorder,) = [process for process in processes if process.node_name == "/recorder"]
+    assert [found["optional"] for found in recorder.parameters if "optional" in found] == [streams]
 
 
 def test_configuration_is_found_by_name_and_by_path(tmp_path: Path) -> None:
