@@ -31,8 +31,13 @@ def main() -> int:
     missing = [] if arguments.report else [job for job in jobs if results.get(job) is None]
     missing = [job for job in missing if not (arguments.skip and re.search(arguments.skip, job.name))]
     console.print(f"{len(jobs)} cells, {len(missing)} of them to run")
+    commit = provenance("")["commit"]
+
+    def keep(job: Job, result: dict[str, Any]) -> None:
+        results.put(job, {**result, "commit": commit})
+
     try:
-        run_jobs(missing, results, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
+        run_jobs(missing, keep, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, run again to go on")
         return 130
