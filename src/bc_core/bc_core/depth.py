@@ -28,8 +28,10 @@ def distances(message: Any) -> npt.NDArray[np.float32]:
     if kind is None:
         raise ImageError(f"has encoding '{message.encoding}': publish one of {', '.join(KINDS)}")
     raw = rows(message, np.dtype(kind), 1)
-    metres = raw / _MILLIMETRES if kind is np.uint16 else raw.astype(np.float32)
-    metres = np.where(np.isfinite(metres) & (metres > 0.0), metres, np.float32(INVALID))
+    metres: npt.NDArray[np.float32] = raw.astype(np.float32)
+    if kind is np.uint16:
+        metres /= _MILLIMETRES
+    metres[~(np.isfinite(metres) & (metres > 0.0))] = INVALID
     if not metres.any():
         raise BlindError(
             f"sends a depth image without any distance in {metres.size} pixels, which counts as none: look at what "

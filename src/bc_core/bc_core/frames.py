@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bc_core import resampling
+from bc_core import fields, resampling
 from bc_core.contract import Contract, Observation
 from bc_core.errors import BcError
-from bc_core.fields import BlindObservationError, ObservationError, extract, stamp_ns
+from bc_core.fields import BlindObservationError, ObservationError
 from bc_core.grid import NANOSECONDS, to_nanoseconds
 from bc_core.resampling import NoSampleError, Samples, Value
 
@@ -24,8 +24,8 @@ class Frame:
     """The observations of one tick.
 
     values: per stream, shape (n_obs_steps, ...) with the newest last: float64 numbers (n_obs_steps, width) or images
-    (n_obs_steps, height, width, channels), uint8, or float32 of depth [m]. stamps: per stream, the stamps [ns] of all samples that it is made
-    of, oldest step first; rules that interpolate have two for each step.
+    (n_obs_steps, height, width, channels), uint8, or float32 of depth [m]. stamps: per stream, the stamps [ns] of all
+    samples that it is made of, oldest step first; rules that interpolate have two for each step.
     """
 
     tick: int
@@ -74,10 +74,10 @@ class FrameAssembler:
         live. ObservationError: any other that does not fit the contract.
         """
         try:
-            value = extract(self._rules[stream], message)
+            value = fields.extract(self._rules[stream], message)
         except BlindObservationError:
             return
-        self.add(stream, stamp_ns(message), value)
+        self.add(stream, fields.stamp_ns(message), value)
 
     def reset(self) -> None:
         """Forget every sample: the clock or the scene has jumped."""

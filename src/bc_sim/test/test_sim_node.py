@@ -365,9 +365,9 @@ def test_a_contract_that_promises_something_else_is_refused(
 
 def test_depth_comes_with_the_colours_and_where_the_contract_wants_it() -> None:
     with_depth = {"contract": CONFIG / "contracts" / "panda_conveyor_depth.yaml"}
-    with pytest.raises(BcError, match="depth.encoding = 16UC1, but the simulated camera gives no depth"):
-        with graph(**with_depth):
-            pass
+    refusal = re.escape("depth.encoding = 16UC1, but the simulated camera gives no depth")
+    with pytest.raises(BcError, match=refusal), graph(**with_depth):
+        pass
     with graph(lockstep=True, task=CONFIG / "tasks" / "conveyor_depth.yaml", **with_depth) as g:
         g.until_tick(1_200 * MS)
         depth, info = g.heard["camera/depth/image_raw"], g.heard["camera/depth/camera_info"]

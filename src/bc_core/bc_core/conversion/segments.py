@@ -44,7 +44,8 @@ def select(contract: Contract, streams: tuple[str, ...] = ()) -> Selection:
             others = " ".join(each.name for each in chosen if not each.is_depth)
             raise BcError(
                 f"'{observation.name}' is a depth image ({observation.encoding}), for which the data set has no place: "
-                f"name the streams to take (--streams {others}), or give a contract without it; bcros train reads depth from the bags"
+                f"name the streams to take (--streams {others}), or give a contract without it; "
+                "bcros train reads depth from the bags"
             )
     numeric = tuple(observation.name for observation in chosen if not observation.is_image)
     if not numeric:

@@ -29,7 +29,8 @@ def read_images(
         if stream not in cameras:
             known = ", ".join(cameras) or "none"
             raise BcError(
-                f"data.streams names '{stream}', which is no camera of contract '{contract.name}' that shows colours ({known})"
+                f"data.streams names '{stream}', which is no camera of contract '{contract.name}' that shows colours "
+                f"({known})"
             )
     observations = [contract.observations[stream] for stream in config.streams or cameras]
     episodes, unread = [], 0

@@ -45,8 +45,8 @@ def build_encoder(view: View, config: EncoderConfig) -> ImageEncoder:
 def _check_kind(view: View, config: EncoderConfig) -> None:
     if view.is_depth and not isinstance(config, DepthConfig):
         raise BcError(
-            f"policy.vision: '{view.stream}' is a depth image ({view.encoding}), which {config.type} does not take: set "
-            f"{view.stream}: {{type: depth, near: ..., far: ...}}"
+            f"policy.vision: '{view.stream}' is a depth image ({view.encoding}), which {config.type} does not take: "
+            f"set {view.stream}: {{type: depth, near: ..., far: ...}}"
         )
     if isinstance(config, DepthConfig) and not view.is_depth:
         raise BcError(
