@@ -12,12 +12,14 @@ from rclpy.node import Node
 
 from bc_bringup import cli, doctor, resources
 from bc_bringup.commands import COMMANDS
+from bc_bringup.commands.common import Setup
 from bc_bringup.commands.launch import parse_arguments
 from bc_bringup.launching import document, domain
-from bc_bringup.launching.expand import declared_arguments
+from bc_bringup.launching.expand import declared_arguments, expand
+from bc_bringup.launching.substitution import Context
 from bc_core.errors import BcError
 
-LAUNCH_FILES = ("collect", "rollout", "planner", "skills")
+LAUNCH_FILES = ("collect", "rollout", "dagger", "planner", "skills")
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +79,27 @@ def test_installed_launch_files_lie_within_the_subset(name: str, capsys: pytest.
     assert cli.main(["launch", name, "--show-args"]) == 0
     shown = capsys.readouterr().out
     assert all(argument.description in shown for argument in declared_arguments(resources.launch_path(name)))
+
+
+@pytest.mark.parametrize("name", ["collect", "rollout", "dagger", "skills"])
+def test_tags_bring_their_detector_in_every_graph(name: str) -> None:
+    """And the pose may be missing at the start of a recording: nobody sees the tags yet."""
+    setup = Setup(contract="panda_conveyor_tag", task="conveyor_tag", tags="cube").launch_arguments()
+    declared = {argument.name for argument in declared_arguments(resources.launch_path(name))}
+    assert set(setup) <= declared or name == "skills"  # which no command starts
+    given = {key: value for key, value in setup.items() if key in declared} | {"directory": "/bags"}
+    given |= {"checkpoint": "/policy"} if "checkpoint" in declared else {}
+    for tags in ("cube", "none"):
+        context = Context(resources.InstalledPackages())
+        graph = expand(resources.launch_path(name), {**given, "tags": tags}, context).processes
+        nodes = {process.node_name.rpartition("/")[2]: process for process in graph}
+        (recorder,) = nodes["recorder"].parameters
+        assert recorder["optional"] == (["object"] if tags == "cube" else [""])
+        assert ("tag_detector" in nodes) == (tags == "cube")
+        if tags == "cube":
+            (detector,) = nodes["tag_detector"].parameters
+            assert Path(detector["tags"]).samefile(resources.config_path("tags", "cube"))
+            assert detector["contract"].endswith("/panda_conveyor_tag.yaml")
 
 
 def test_configuration_is_found_by_name_and_by_path(tmp_path: Path) -> None:
