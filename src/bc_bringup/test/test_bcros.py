@@ -53,6 +53,8 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
         (["import", "lerobot", "nix", "--out", "x", "--contract", "nix"], "unknown contract 'nix'"),
         (["import", "lerobot", "nix", "--out", "x", "--camera", "top"], "--camera top: give the policy's name"),
         (["export", "lerobot", "nix", "--out", "x"], "no checkpoint at 'nix'"),
+        (["dagger", "nix", "--expert", "simulated", "--reset", "motion"], "--reset motion is of the graph of nodes"),
+        (["dagger", "nix", "--expert", "simulated", "--tags", "cube"], "--tags is of the graph of nodes"),
         (["launch", "nix"], "launch file 'nix' does not exist, and is none of those installed: collect.launch.yaml"),
         (["launch", "collect", "device=joy"], "launch argument 'device=joy' is not of the form key:=value"),
     ],
