@@ -40,7 +40,10 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["collect", "--episodes", "1", "--task", "nix"], "unknown task 'nix' (known: conveyor_fast, conveyor_pick"),
+        (
+            ["collect", "--episodes", "1", "--task", "nix"],
+            "unknown task 'nix' (known: conveyor_depth, conveyor_fast, conveyor_pick",
+        ),
         (["collect", "--episodes", "1", "--contract", "nix"], "unknown contract 'nix' (known: panda_conveyor"),
         (["rollout", "--trials", "1", "--checkpoint", "nix"], "no checkpoint in 'nix'"),
         (["train", "nix", "--out", "x"], "no directory nix"),

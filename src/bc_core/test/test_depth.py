@@ -18,6 +18,8 @@ from bc_core.dataset import read_episode
 from bc_core.errors import BcError
 from bc_core.fields import BlindObservationError, ObservationError, extract, stamp_ns
 from bc_core.frames import FrameAssembler
+from bc_core.policies.chunk_policy import input_layout
+from bc_core.policies.config import TrainConfig
 from bc_core.policies.vision.base import View
 from bc_core.policies.vision.build import build_encoder
 from bc_core.policies.vision.config import DepthConfig, SpatialSoftmaxConfig, VisionConfig
@@ -25,6 +27,7 @@ from bc_core.schema import Section
 from bc_core.seen import seen_frames
 from bc_core.viewing import view
 
+CONFIG = Path(__file__).parents[3] / "config"
 HEIGHT, WIDTH, FIRST, TICKS = 24, 32, 1000, 20
 VIEW = View("depth", n_obs_steps=2, height=HEIGHT, width=WIDTH, channels=1, encoding="16UC1", is_depth=True)
 RANGE = DepthConfig(near=0.5, far=1.5)
@@ -203,6 +206,15 @@ def test_encoders_and_images_must_suit_each_other() -> None:
             VisionConfig.from_section(Section({"depth": {"type": "depth", **setting}}, "test"))
     config = VisionConfig.from_section(Section({"depth": {"type": "depth", "near": 0.5, "far": 1.5}}, "test"))
     assert VisionConfig.from_section(Section(config.to_document(), "test")) == config == VisionConfig({"depth": RANGE})
+
+
+def test_the_shipped_policy_fits_the_shipped_contract() -> None:
+    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor_depth.yaml")
+    policy = TrainConfig.load(CONFIG / "policies" / "camera_depth.yaml").policy
+    _, _, streams, cameras = input_layout(contract, policy)
+    assert cameras == ("camera", "depth") and set(streams) == {"arm", "gripper", "tcp", *cameras}
+    for camera in cameras:
+        assert build_encoder(View.of(contract, camera, 2), policy.vision.of(camera)).features == 64
 
 
 def test_data_sets_refuse_it_and_rerun_shows_it(measuring: Contract, bag: Path, tmp_path: Path) -> None:
