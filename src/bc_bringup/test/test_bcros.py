@@ -42,7 +42,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
     [
         (
             ["collect", "--episodes", "1", "--task", "nix"],
-            "unknown task 'nix' (known: conveyor_depth, conveyor_fast, conveyor_pick",
+            "unknown task 'nix' (known: conveyor_depth, conveyor_fast",
         ),
         (["collect", "--episodes", "1", "--contract", "nix"], "unknown contract 'nix' (known: panda_conveyor"),
         (["rollout", "--trials", "1", "--checkpoint", "nix"], "no checkpoint in 'nix'"),
