@@ -20,7 +20,7 @@ from bc_core.commands import TIMELINE_TOPICS, CommandTimeline, read_timeline
 from bc_core.contract import Contract
 from bc_core.dagger.asked import AskedLabels, read_labels
 from bc_core.errors import BcError
-from bc_core.fields import ObservationError, extract, stamp_ns
+from bc_core.fields import ObservationError, stamp_ns
 from bc_core.frames import FrameAssembler
 from bc_core.grid import NANOSECONDS
 
@@ -96,7 +96,10 @@ def read_episode(
             commands.append((topic, message))
         for stream in by_topic.get(topic, ()):
             stamp = stamp_ns(message)
-            assembler.add(stream, stamp, _extracted(path, contract, stream, message))
+            try:
+                assembler.take(stream, message)
+            except ObservationError as error:
+                raise BcError(f"episode '{path}', message of {stamp / NANOSECONDS:.3f} s: {error}") from error
             first, last = (stamp, stamp) if last < 0 else (min(first, stamp), max(last, stamp))
     if last < 0:
         raise BcError(
@@ -106,13 +109,6 @@ def read_episode(
     timeline = read_timeline(commands, contract.groups, f"episode '{path}'")
     on_grid = _on_grid(path.name, contract, ticks, assembler, timeline, episode.pauses)
     return replace(on_grid, labels=read_labels(path, contract))
-
-
-def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt.NDArray[Any]:
-    try:
-        return extract(contract.observations[stream], message)
-    except ObservationError as error:
-        raise BcError(f"episode '{path}', message of {stamp_ns(message) / NANOSECONDS:.3f} s: {error}") from error
 
 
 def _on_grid(

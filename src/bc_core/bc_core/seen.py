@@ -5,7 +5,7 @@ from typing import Any
 
 from bc_core.contract import Contract
 from bc_core.episode import Episode
-from bc_core.fields import extract, stamp_ns, time_ns
+from bc_core.fields import time_ns
 from bc_core.frames import Frame, FrameAssembler, manifest_stamps
 
 MANIFEST_TOPIC = "policy/manifest"
@@ -27,7 +27,7 @@ def seen_frames(episode: Episode, contract: Contract, n_obs_steps: int = 1) -> I
         by_topic.setdefault(contract.observations[stream].topic, []).append(stream)
     for topic, _, message in episode.messages(by_topic):
         for stream in by_topic[topic]:
-            assembler.add(stream, stamp_ns(message), extract(contract.observations[stream], message))
+            assembler.take(stream, message)
     for manifest in manifests:
         yield assembler.rebuild(int(manifest.tick), _stamps(manifest))
 

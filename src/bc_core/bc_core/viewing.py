@@ -16,7 +16,7 @@ from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, TIMELINE_TOP
 from bc_core.contract import Contract, Observation
 from bc_core.episode import Episode
 from bc_core.errors import BcError
-from bc_core.fields import column_names, extract, stamp_ns
+from bc_core.fields import BlindObservationError, column_names, extract, stamp_ns
 from bc_core.inspection import constant_name
 from bc_core.optional import require
 
@@ -93,8 +93,14 @@ def _show_observation(shown: _Shown, episode: Episode, observation: Observation)
     times: list[int] = []
     values: list[npt.NDArray[np.float64]] = []
     for _, _, message in episode.messages([observation.topic]):
-        value, time = extract(observation, message), stamp_ns(message)
-        if observation.is_image:
+        time = stamp_ns(message)
+        try:
+            value = extract(observation, message)
+        except BlindObservationError:  # nothing to show
+            continue
+        if observation.is_depth:
+            shown.at(time, f"cameras/{observation.name}", shown.rerun.DepthImage(value[..., 0], meter=1.0))
+        elif observation.is_image:
             order = "L" if observation.encoding == "mono8" else observation.encoding.removesuffix("8").upper()
             image = value[..., 0] if order == "L" else value
             shown.at(time, f"cameras/{observation.name}", shown.rerun.Image(image, color_model=order))

@@ -19,7 +19,8 @@ def warm_up(policy: Policy) -> float:
     for stream in policy.streams:
         observation = policy.contract.observations[stream]
         if observation.is_image:
-            values[stream] = np.zeros((policy.n_obs_steps, *observation.shape), dtype=np.uint8)
+            dtype = np.float32 if observation.is_depth else np.uint8
+            values[stream] = np.zeros((policy.n_obs_steps, *observation.shape), dtype=dtype)
         else:
             width = len(observation.fields) * max(1, len(observation.names))
             values[stream] = np.ones((policy.n_obs_steps, width))  # ones: a quaternion of zeros would be none

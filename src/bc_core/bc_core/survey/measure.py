@@ -221,7 +221,7 @@ def _limited(episode: Episode) -> dict[str, int]:
 
 def _thumbnails(episode: Episode, contract: Contract) -> tuple[str, ...]:
     """First, middle and last image of the first camera as data URIs; only these three are decoded."""
-    camera = next((o for o in contract.observations.values() if o.is_image), None)
+    camera = next((o for o in contract.observations.values() if o.is_picture), None)
     count = episode.topics[camera.topic].count if camera and camera.topic in episode.topics else 0
     if camera is None or not count:
         return ()
