@@ -51,8 +51,8 @@ class EpisodeManager:
 
     check: called all the time; raises to end the wait (a signal, a graph that has ended).
     participant: its name in lock step; None: real time. settle_seconds: what the nodes are given to find each other.
-    return_to: configuration to which motion_planner brings the arm after every episode; empty: a reset of the scene
-    puts it there.
+    return_to: configuration to which motion_planner brings the arm after every episode, and in real time before the
+    first: until then whoever holds a stick may have moved it. Empty: a reset of the scene puts it there.
     """
 
     def __init__(
@@ -125,6 +125,8 @@ class EpisodeManager:
 
         BcError: a service refused, with its reason; the recorder ended the episode by itself (disk full).
         """
+        if self._move_to is not None and not self._participant and not self._begun:
+            self._bring_back(Mover(self._move_to, self._executor, self._check))
         self._hold_still()
         request = ResetScene.Request(seed=seed, keep_robot=bool(self._return_to))
         # lock step begins once everybody has been heard of
