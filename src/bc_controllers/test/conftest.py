@@ -16,7 +16,10 @@ from bc_core.chunks import ActionChunk, ActionGroup, Space
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
 
 Array = npt.NDArray[np.float64]
-ROBOT_FILE = Path(__file__).parents[3] / "config" / "robots" / "panda.yaml"
+CONFIG = Path(__file__).parents[3] / "config"
+ROBOT_FILE = CONFIG / "robots" / "panda.yaml"
+STAND_INS = {"FR3_URDF": ("panda", "panda_", "fr3_"), "UR5E_URDF": ("ur5", "", "")}
+"""Environment variable -> a robot of the same joints whose description is installed, and its names: theirs is not."""
 START = 10_000_000_000  # [ns]
 MakeChunk = Callable[..., ActionChunk]
 
@@ -33,6 +36,17 @@ def program() -> Callable[[str], str]:
         raise FileNotFoundError(f"{name}: build bc_controllers with BUILD_TESTING, and source the workspace")
 
     return find
+
+
+@pytest.fixture
+def descriptions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Copies of the descriptions that the environment names; where it names none, of what stands in for them."""
+    for variable, (name, old, new) in STAND_INS.items():
+        stand_in = load_robot(CONFIG / "robots" / f"{name}.yaml").urdf.read_text().replace(old, new)
+        text = Path(os.environ[variable]).read_text() if variable in os.environ else stand_in
+        urdf = tmp_path / f"{variable}.urdf"
+        urdf.write_text(text)
+        monkeypatch.setenv(variable, str(urdf))
 
 
 @pytest.fixture

@@ -16,18 +16,7 @@ from bc_controllers.description import robot_description
 CONFIG = Path(__file__).parents[3] / "config"
 ROBOTS = sorted(path.stem for path in (CONFIG / "ros2_control").glob("*.yaml"))
 
-
-STAND_INS = {"FR3_URDF": ("panda", "panda_", "fr3_"), "UR5E_URDF": ("ur5", "", "")}
-"""Environment variable -> a robot of the same joints whose description is installed, and its names: theirs is not."""
-
-
-@pytest.fixture(autouse=True)
-def descriptions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable, (name, old, new) in STAND_INS.items():
-        text = load_robot(CONFIG / "robots" / f"{name}.yaml").urdf.read_text()
-        urdf = tmp_path / f"{variable}.urdf"
-        urdf.write_text(text.replace(old, new) if old else text)
-        monkeypatch.setenv(variable, str(urdf))
+pytestmark = pytest.mark.usefixtures("descriptions")
 
 
 def read(path: Path) -> Any:

@@ -1,7 +1,8 @@
 """rosbags' MCAP writer for streams of images: messages are not copied on their way to the file, chunks have checksums.
 
 rosbags copies every message three times and leaves a chunk's checksum empty; without one, bytes that changed on the
-disk may still decompress. Layout and limits of chunks are rosbags' own.
+disk may still decompress. Layout and limits of chunks are rosbags' own. Channels say the hash of their type, too, as
+rosbag2's do: rosbags leaves it to metadata.yaml, which a recorder that was killed has not written.
 """
 
 import struct
@@ -10,13 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 from zlib import crc32
 
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.enums import CompressionMode
 from rosbags.rosbag2.storage_mcap import (
+    Channel,
     McapWriter,
+    write_channel,
     write_record,
     write_string,
     write_uint16,
@@ -96,6 +100,17 @@ class ChunkedMcapWriter(McapWriter):
     def begin_chunk(self) -> None:
         """Forget what is not written yet."""
         self.chunk = PendingChunk()
+
+    def add_connection(self, connection: Connection, offered_qos_profiles: str) -> None:
+        """Announce a topic with the channel metadata that rosbag2 0.26 (Jazzy) writes: profiles, hash of the type."""
+        metadata = BytesIO()
+        for text in ("offered_qos_profiles", offered_qos_profiles, "topic_type_hash", connection.digest):
+            write_string(metadata, text)
+        encoding = cast(ConnectionExtRosbag2, connection.ext).serialization_format
+        channel = Channel(connection.id, connection.msgtype, connection.topic, encoding, metadata.getvalue())
+        self.channels.append(channel)
+        self.channel_stats[connection.id] = 0
+        write_channel(self.chunk.bio, channel, self.schemas)
 
     def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
         """Take a message [ns] over; `data` must not change any more."""

@@ -42,9 +42,9 @@ TIMEOUT = 20.0  # for whatever is awaited; nothing is measured with it [s]
 class ControlRig:
     """A node that commands, and remembers what it hears of a controller."""
 
-    def __init__(self, robot: Robot, log: Path, controller: str = "controller") -> None:
+    def __init__(self, robot: Robot, log: Path, controller: str = "controller", namespace: str = "") -> None:
         self.robot, self._log = robot, log
-        self.node = Node(f"rig_of_{controller}")
+        self.node = Node(f"rig_of_{controller}", namespace=namespace)
         self.acks: list[ChunkAck] = []
         self.modes: list[ControlMode] = []
         self.state: ControllerState | None = None
@@ -65,14 +65,14 @@ class ControlRig:
     def describe(self, hardware: str) -> None:
         self._description.publish(String(data=robot_description(self.robot, hardware)))
 
-    def until(self, condition: Callable[[], Any], what: str) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
         """Spin until a condition holds, and return its value."""
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if result := condition():
                 return result
             rclpy.spin_once(self.node, timeout_sec=0.02)
-        raise AssertionError(f"{what}: not within {TIMEOUT} s; the controller manager said:\n{self.said()[-3000:]}")
+        raise AssertionError(f"{what}: not within {timeout} s; the process said:\n{self.said()[-3000:]}")
 
     def spin(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

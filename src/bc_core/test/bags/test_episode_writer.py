@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from mcap.reader import make_reader
 from rosbags.rosbag2 import Reader
 from rosbags.rosbag2.storage_mcap import McapReader
 
@@ -13,6 +14,7 @@ from bc_core.bags import open_episode
 from bc_core.contract import RecordedTopic
 from bc_core.episode_writer import EpisodeWriter, RecordingError, next_episode, recorded_topics
 from bc_core.errors import BcError
+from bc_core.message_types import definition
 
 from .episode_maker import CONTRACT, START_NS, make_episode, open_writer, write_joints
 
@@ -79,6 +81,19 @@ def test_every_chunk_of_the_index_holds_messages(tmp_path: Path) -> None:
         assert chunk.message_index_length > 0
         assert START_NS <= chunk.message_start_time <= chunk.message_end_time
     reader.close()
+
+
+def test_channels_and_metadata_say_the_same_hash_of_each_type(tmp_path: Path) -> None:
+    """As rosbag2's do; the file's own stays when metadata.yaml is lost. And it is the one that the messages are of."""
+    path = make_episode(tmp_path / "episode", 10)
+    with next(path.glob("*.mcap")).open("rb") as stream:
+        summary = make_reader(stream).get_summary()
+    assert summary is not None
+    told = {channel.topic: channel.metadata["topic_type_hash"] for channel in summary.channels.values()}
+    with Reader(path) as reader:
+        assert told == {connection.topic: connection.digest for connection in reader.connections}
+    assert told["/joint_states"] == definition("sensor_msgs/msg/JointState")[1]
+    assert all(digest.startswith("RIHS01_") for digest in told.values())
 
 
 def test_nothing_is_left_over_in_a_closed_episode(tmp_path: Path) -> None:
