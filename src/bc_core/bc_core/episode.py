@@ -1,6 +1,6 @@
 """One recorded episode, open for reading: what it says of itself, and its messages. Opened by bc_core.bags."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from rosbags.typesys.store import Typestore
 
 from bc_core import mcap_salvage
 from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
 from bc_core.mcap_index import McapIndex, indexed_messages
 from bc_core.mcap_records import Channel
 from bc_core.message_types import UNDECODABLE, Definitions, store_for_definitions
@@ -91,6 +92,19 @@ class Episode:
     def types(self) -> Typestore:
         """The type store of the bag's own definitions."""
         return store_for_definitions(self._definitions)
+
+    def require_types(self, types: Mapping[str, str]) -> None:
+        """BcError: a topic of the bag holds messages of another type than `types` says (name -> type)."""
+        for name, wanted in types.items():
+            topic = self.topics.get(name)
+            if topic is None or not topic.count or topic.type_name == wanted:
+                continue
+            first = next(self.raw_messages([name]), None)
+            since = "" if first is None else f" (first received at {first.received_ns / NANOSECONDS:.3f} s)"
+            raise BcError(
+                f"{self.path}: '{name}' holds {topic.type_name}{since}, {wanted} is wanted: leave this episode out, or "
+                "correct the contract"
+            )
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Decoded messages of the topics (None: all), in order of reception. BcError: a message cannot be decoded."""

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bc_core.account import INFO_FILE
 from bc_core.bag_storage import BagStorage
-from bc_core.bags import INFO_FILE
 from bc_core.contract import Contract, RecordedTopic
 from bc_core.errors import BcError
 from bc_core.message_types import definition, installed_types

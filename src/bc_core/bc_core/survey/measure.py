@@ -21,7 +21,7 @@ from bc_core.fields import column_names, extract
 from bc_core.grid import NANOSECONDS
 from bc_core.idle import IdleRule, idle_ticks
 
-_STATUS_TOPIC = "controller/status"
+_STATUS_TOPIC, _STATUS_TYPE = "controller/status", "bc_msgs/msg/ControllerStatus"
 _LIMITS = ("values_clamped", "velocity_limited", "torque_limited", "torque_rate_limited")
 _THUMBNAIL = 96  # pixels wide
 _QUALITY = 60
@@ -147,10 +147,10 @@ def _streams(episode: Episode, contract: Contract) -> dict[str, StreamMeasure]:
         stamps[message.topic].append(stamp)
         latencies[message.topic].append(message.received_ns - stamp)
         sums[message.topic].append(crc32(message.data[AFTER_STAMP:]))
-    begin = max((times[0] for times in stamps.values() if times), default=0)
-    end = max((times[-1] for times in stamps.values() if times), default=0)
-    first, last = contract.grid.ceil(begin), contract.grid.floor(end)
-    ticks = np.array([contract.grid.time(tick) for tick in range(first, last + 1)], dtype=np.int64)
+    begin, _ = max(((times[0], topic) for topic, times in stamps.items() if times), default=(0, ""))
+    end, topic = max(((times[-1], topic) for topic, times in stamps.items() if times), default=(0, ""))
+    grid = contract.grid.ticks(begin, end, f"episode '{episode.path}', to the last stamp of '{topic}',")
+    ticks = np.array([contract.grid.time(tick) for tick in grid], dtype=np.int64)
     found = {}
     for observation in contract.observations.values():
         topic = observation.topic
@@ -212,6 +212,7 @@ def _jerk(ticks: EpisodeTicks, contract: Contract) -> float | None:
 
 def _limited(episode: Episode) -> dict[str, int]:
     """How much the controller's counters grew from the first status of the bag to the last."""
+    episode.require_types({_STATUS_TOPIC: _STATUS_TYPE})
     statuses = [message.msg for message in episode.messages([_STATUS_TOPIC])]
     if len(statuses) < 2:
         return {}
