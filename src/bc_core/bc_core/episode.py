@@ -108,16 +108,18 @@ class Episode:
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Decoded messages of the topics (None: all), in order of reception. BcError: a message cannot be decoded."""
-        types = self.types
-        for topic, received_ns, type_name, data in self.raw_messages(topics):
-            try:
-                message = types.deserialize_cdr(data, type_name)
-            except UNDECODABLE as error:
-                raise BcError(
-                    f"{self.path}: the message on '{topic}' received at {received_ns} ns is not a valid {type_name} "
-                    f"({error}): leave this episode out"
-                ) from error
-            yield BagMessage(topic, received_ns, message)
+        return map(self.decoded, self.raw_messages(topics))
+
+    def decoded(self, raw: RawMessage) -> BagMessage:
+        """A message of this bag by its own definitions. BcError: it cannot be decoded."""
+        try:
+            message = self.types.deserialize_cdr(raw.data, raw.type_name)
+        except UNDECODABLE as error:
+            raise BcError(
+                f"{self.path}: the message on '{raw.topic}' received at {raw.received_ns} ns is not a valid "
+                f"{raw.type_name} ({error}): leave this episode out"
+            ) from error
+        return BagMessage(raw.topic, raw.received_ns, message)
 
     def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
         """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing.

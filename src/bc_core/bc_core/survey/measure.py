@@ -3,7 +3,6 @@
 import base64
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import cv2
@@ -143,7 +142,13 @@ def _streams(episode: Episode, contract: Contract) -> dict[str, StreamMeasure]:
     latencies: dict[str, list[int]] = {topic: [] for topic in rates}
     sums: dict[str, list[int]] = {topic: [] for topic in rates}
     for message in episode.raw_messages(rates):
-        stamp = header_stamp(message.data)
+        try:
+            stamp = header_stamp(message.data)
+        except ValueError as error:
+            raise BcError(
+                f"{episode.path}: the message on '{message.topic}' received at {message.received_ns} ns is broken "
+                f"({error}): leave this episode out"
+            ) from error
         stamps[message.topic].append(stamp)
         latencies[message.topic].append(message.received_ns - stamp)
         sums[message.topic].append(crc32(message.data[AFTER_STAMP:]))
@@ -230,8 +235,7 @@ def _thumbnails(episode: Episode, contract: Contract) -> tuple[str, ...]:
     found = []
     for index, message in enumerate(episode.raw_messages([camera.topic])):
         if index in wanted:
-            decoded: Any = episode.types.deserialize_cdr(message.data, message.type_name)
-            found.append(_as_uri(extract(camera, decoded), camera.encoding))
+            found.append(_as_uri(extract(camera, episode.decoded(message).msg), camera.encoding))
     return tuple(found)
 
 
