@@ -54,13 +54,21 @@ def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
     if encoding.strip() == "mono8":
         stored = "mono8"
     flag = cv2.IMREAD_GRAYSCALE if stored == "mono8" else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), flag) if len(message.data) else None
+    image = _decoded(message.data, flag) if len(message.data) else None
     if image is None or stored not in CHANNELS:
         raise ImageError(
             f"holds {len(message.data)} bytes of format '{message.format}' that are no image: "
             "publish jpeg or png of " + ", ".join(CHANNELS)
         )
     return np.asarray(image, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[stored]), stored
+
+
+def _decoded(data: Any, flag: int) -> Any:
+    """Pixels, or None: no image, or one that claims more pixels than OpenCV takes (2^30)."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
+    except cv2.error:
+        return None
 
 
 def converted(image: npt.NDArray[np.uint8], encoding: str, wanted: str) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, TIMELINE_TOPICS, read_timeline
+from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, TIMELINE_TOPICS, TIMELINE_TYPES, read_timeline
 from bc_core.contract import Contract, Observation
 from bc_core.episode import Episode
 from bc_core.errors import BcError
@@ -31,6 +31,8 @@ def view(episode: Episode, contract: Contract | None = None, save: Path | None =
     """
     rerun = require("rerun", "rerun-sdk", "bcros view")
     contract = contract or _own_contract(episode)
+    types = {observation.topic: observation.type for observation in contract.observations.values()}
+    episode.require_types(types | TIMELINE_TYPES)
     recording = rerun.RecordingStream("bc_ros", recording_id=episode.name)
     try:
         if save is None:
@@ -124,7 +126,7 @@ def _show_commands(shown: _Shown, episode: Episode, contract: Contract) -> None:
         elif topic == MODE_TOPIC:
             shown.at(stamp_ns(message), "mode", shown.rerun.StateChange(state=constant_name(message, message.mode)))
     timeline = read_timeline(found, contract.groups, f"episode '{episode.path}'")
-    ticks = range(contract.grid.ceil(episode.start_ns), contract.grid.floor(episode.end_ns) + 1)
+    ticks = contract.grid.ticks(episode.start_ns, episode.end_ns, f"episode '{episode.path}'")
     commands = [(contract.grid.time(tick), timeline.at(contract.grid.time(tick))) for tick in ticks]
     rows = [(time, command.row) for time, command in commands if command.row is not None]
     for group in contract.groups:
