@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from two_joints import CONTRACT, JOINTS, write_checkpoint, write_yaml
 
+from bc_core.chunks import ActionGroup, Space
 from bc_core.contract import Contract
+from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler, manifest_stamps
@@ -35,7 +38,8 @@ from bc_msgs.msg import (
     SchedulerStatus,
 )
 from bc_nodes import qos
-from bc_nodes.convert import chunk_from_msg, to_ns
+from bc_nodes.convert import chunk_from_msg, pose_to_msg, to_ns
+from bc_nodes.reference import reference_row
 from bc_nodes.testing import domain_of_its_own
 from bc_policy_node.chunk_scheduler import ChunkScheduler
 from bc_policy_node.policy_node import PolicyNode
@@ -60,6 +64,7 @@ class Robot(Node):
         self.acks: dict[int, ChunkAck] = {}
         self.told: list[DiagnosticStatus] = []
         self.position = [0.3, -0.4]
+        self.tool = np.array([0.4, 0.1, 0.2, 0.0, 0.6, 0.0, 0.8])  # in the base frame
         self._joints = self.create_publisher(JointState, "joint_states", qos.stream_out(200))
         self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
         self._mode = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
@@ -81,7 +86,8 @@ class Robot(Node):
     def _send(self) -> None:
         stamp = self.get_clock().now().to_msg()
         state = ControllerState(joint_names=JOINTS, position_reference=self.position, mode_epoch=self.state_epoch)
-        state.header.stamp = stamp
+        state.tcp_reference = pose_to_msg(self.tool)
+        state.header.stamp, state.header.frame_id = stamp, "base"
         self._state.publish(state)
         if not self.mute:
             joints = JointState(name=JOINTS, position=(np.array(self.position) + 1e-3 * np.random.rand(2)).tolist())
@@ -133,14 +139,15 @@ class Graph:
             node.destroy_node()
 
 
-@pytest.fixture
-def graph(tmp_path: Path) -> Iterator[Graph]:
-    write_checkpoint(tmp_path / "checkpoint", write_yaml(tmp_path / "contract.yaml", CONTRACT), horizon=16)
+@contextmanager
+def running(folder: Path, contract: dict[str, Any], encoding: Encoding) -> Iterator[Graph]:
+    """The graph with a policy for this contract, in a domain of its own."""
+    write_checkpoint(folder / "checkpoint", write_yaml(folder / "contract.yaml", contract), 16, encoding)
     with domain_of_its_own():
         parameters = {
-            "policy_node:checkpoint": tmp_path / "checkpoint",
-            "policy_node:contract": tmp_path / "contract.yaml",
-            "chunk_scheduler:checkpoint": tmp_path / "checkpoint",
+            "policy_node:checkpoint": folder / "checkpoint",
+            "policy_node:contract": folder / "contract.yaml",
+            "chunk_scheduler:checkpoint": folder / "checkpoint",
             "chunk_scheduler:s_min": 3,
             "chunk_scheduler:delay_init": 2,
         }
@@ -150,6 +157,48 @@ def graph(tmp_path: Path) -> Iterator[Graph]:
         yield graph
         graph.close()
         rclpy.shutdown()
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Iterator[Graph]:
+    with running(tmp_path, CONTRACT, Encoding.RELATIVE) as graph:
+        yield graph
+
+
+@pytest.fixture
+def posed(tmp_path: Path) -> Iterator[Graph]:
+    """Its policy commands the pose of the tool."""
+    hand = {"space": "cartesian_pose", "tip": "hand", "frame_id": "base"}
+    with running(tmp_path, {**CONTRACT, "actions": {"hand": hand}}, Encoding.ABSOLUTE) as graph:
+        yield graph
+
+
+def test_a_policy_of_poses_leads_on_from_where_the_tool_stands(posed: Graph) -> None:
+    posed.bring_up()
+    robot = posed.robot
+    posed.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    posed.until(lambda: len(robot.chunks) >= 4)
+    chunks = [chunk_from_msg(msg) for msg in robot.chunks]
+    first = chunks[0]
+    assert first.frozen > 0
+    np.testing.assert_allclose(first.actions[: first.frozen], [robot.tool] * first.frozen, atol=1e-9)
+    for old, new in pairwise(chunks):
+        executed = (new.stamp_ns - old.stamp_ns) // 50_000_000
+        np.testing.assert_array_equal(new.actions[: new.frozen], old.actions[executed : executed + new.frozen])
+        np.testing.assert_allclose(np.linalg.norm(new.actions[:, 3:], axis=1), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "quaternion", "words"),
+    [("world", [0.0, 0.0, 0.0, 1.0], "in 'base', but the controller tells of its tool in 'world'"),
+     ("base", [0.0] * 4, "fill tcp_reference")],
+)  # fmt: skip
+def test_a_pose_that_the_controller_does_not_tell_is_refused(frame: str, quaternion: list[float], words: str) -> None:
+    state = ControllerState(tcp_reference=pose_to_msg(np.array([0.4, 0.0, 0.3, *quaternion])))
+    state.header.frame_id = frame
+    with pytest.raises(BcError, match=words):
+        reference_row(state, (ActionGroup("hand", Space.CARTESIAN_POSE, (), 0, 7, "hand", "base"),))
 
 
 def test_chunks_are_chained_exactly(graph: Graph) -> None:
