@@ -37,11 +37,11 @@ def render_page(
         "pictures kept out": sum(map(len, held_out)),
         "steps": summary["steps"],
         "loss, last tenth": f"{summary['train_loss']:.4g}",
-        "parameters, with the decoder's": f"{summary['parameters']:,}",
-        "pre-training": f"{summary['seconds']:.0f} s",
     }
     if summary["validation_loss"] is not None:
         facts["loss, held out"] = f"{summary['validation_loss']:.4g}"
+    facts["parameters, with the decoder's"] = f"{summary['parameters']:,}"
+    facts["pre-training"] = f"{summary['seconds']:.0f} s"
     if summary["unread_images"]:
         facts["pictures that could not be read"] = summary["unread_images"]
     captions = ["pictures", *["what is not hidden of them"] * (len(rows) - 2), "what is made of it"]
@@ -80,5 +80,5 @@ def picture_plot(seen: Sequence[Images], held_out: Sequence[Images]) -> str:
             brightness.plot(index, mean, "o", markersize=3, color=colour, label=label)
         counts.set(xlabel="episode", ylabel="pictures", title="Pictures")
         brightness.set(xlabel="episode", ylabel="brightness", ylim=(0.0, 1.0), title="Brightness")
-        counts.legend(loc="lower right")
+        brightness.legend(loc="lower right")
         return as_svg(figure)
