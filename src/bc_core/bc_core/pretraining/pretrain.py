@@ -39,9 +39,11 @@ def pretrain(
     config: PretrainConfig,
     out: Path,
     hardware: Hardware = Hardware(),
-    resume: bool = False,
+    resume: bool | None = False,
 ) -> dict[str, Any]:
     """Train an auto-encoder on the images of all episodes and write its encoder, as `type: pretrained` takes it.
+
+    resume: go on with the run that was interrupted; None: if there is one that fits (bc_core.training.train).
 
     The folder also holds a page that shows the run (summary.html), reconstructions.png (a row of images, what is not
     hidden of them, what is made of them) and pretraining.json, the summary that is returned: episodes, images,
