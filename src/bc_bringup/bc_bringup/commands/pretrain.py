@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bc_bringup import resources
     from bc_core.contract import Contract
+    from bc_core.evaluation.page import PAGE
     from bc_core.pretraining.config import PretrainConfig
-    from bc_core.pretraining.pretrain import PAGE, pretrain
+    from bc_core.pretraining.pretrain import pretrain
     from bc_core.training.hardware import Hardware
 
     given = {key: value for key in ("steps", "seed") if (value := getattr(args, key)) is not None}
