@@ -1,5 +1,6 @@
 """Pixels out of image messages, duck-typed as in bc_core.fields, and between encodings."""
 
+import base64
 from typing import Any
 
 import cv2
@@ -77,3 +78,15 @@ def converted(image: npt.NDArray[np.uint8], encoding: str, wanted: str) -> npt.N
         return image.copy()
     result = cv2.cvtColor(image, _CONVERSIONS[encoding, wanted])
     return np.asarray(result, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[wanted])
+
+
+def data_uri(image: npt.NDArray[np.uint8], encoding: str, quality: int | None = None) -> str:
+    """For pages and endpoints, an image as a PNG, or as a JPEG of a quality (1 to 100). BcError: it has no pixels."""
+    name, suffix, options = ("png", ".png", []) if quality is None else (
+        "jpeg", ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])  # fmt: skip
+    stored = "mono8" if encoding == "mono8" else "bgr8"
+    try:
+        data = cv2.imencode(suffix, converted(image, encoding, stored), options)[1]
+    except cv2.error as error:
+        raise BcError(f"an image of shape {image.shape} cannot be written as {name} ({error})") from error
+    return f"data:image/{name};base64," + base64.b64encode(data.tobytes()).decode("ascii")

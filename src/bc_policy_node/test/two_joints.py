@@ -14,6 +14,7 @@ from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import PolicyConfig
 from bc_core.policies.heads.config import FlowConfig
+from bc_core.policies.vision.config import VisionConfig
 
 JOINTS = ["j1", "j2"]
 ARM: dict[str, Any] = {
@@ -42,11 +43,21 @@ def write_yaml(path: Path, document: object) -> Path:
     return path
 
 
-def write_checkpoint(folder: Path, contract: Path, horizon: int, encoding: Encoding = Encoding.RELATIVE) -> Path:
+def write_checkpoint(
+    folder: Path,
+    contract: Path,
+    horizon: int,
+    observations: tuple[str, ...] = ("arm",),
+    vision: VisionConfig = VisionConfig(),
+    n_obs_steps: int = 1,
+    encoding: Encoding = Encoding.RELATIVE,
+) -> Path:
+    """vision: of the cameras among the observations."""
     read = Contract.load(contract)
-    config = PolicyConfig(("arm",), (), 1, horizon, encoding, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
+    head = FlowConfig(flow_steps=3)
+    config = PolicyConfig(observations, (), n_obs_steps, horizon, encoding, 0.1, 32, 1, 0.0, head, vision)
     encoder, features, _, _ = input_layout(read, config)
-    size = features({"arm": np.zeros((1, 2))}).size
+    size = features({"arm": np.zeros((n_obs_steps, 2))}).size
     scale, mean = np.full((horizon, encoder.width), 0.1), np.zeros((horizon, encoder.width))
     if read.groups[0].space == Space.CARTESIAN_POSE:
         mean[:, [3, 7]] = 1.0  # two columns of a rotation that turns nothing

@@ -1,6 +1,5 @@
 """One episode measured: its streams' rhythm, its commands, its pictures."""
 
-import base64
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
@@ -19,6 +18,7 @@ from bc_core.errors import BcError
 from bc_core.fields import column_names, extract
 from bc_core.grid import NANOSECONDS
 from bc_core.idle import IdleRule, idle_ticks
+from bc_core.images import data_uri
 
 _STATUS_TOPIC, _STATUS_TYPE = "controller/status", "bc_msgs/msg/ControllerStatus"
 _LIMITS = ("values_clamped", "velocity_limited", "torque_limited", "torque_rate_limited")
@@ -240,9 +240,6 @@ def _thumbnails(episode: Episode, contract: Contract) -> tuple[str, ...]:
 
 
 def _as_uri(image: npt.NDArray[np.uint8], encoding: str) -> str:
-    if encoding == "rgb8":
-        image = np.ascontiguousarray(image[..., ::-1])
     height = max(1, round(image.shape[0] * _THUMBNAIL / image.shape[1]))
     small = cv2.resize(image, (_THUMBNAIL, height), interpolation=cv2.INTER_AREA)
-    packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+    return data_uri(np.asarray(small, np.uint8), encoding, _QUALITY)
