@@ -126,7 +126,8 @@ class EpisodeManager:
         BcError: a service refused, with its reason; the recorder ended the episode by itself (disk full).
         """
         if self._move_to is not None and not self._participant and not self._begun:
-            self._bring_back(Mover(self._move_to, self._executor, self._check))
+            self._until(lambda: self._mode is not None, SERVICE_SECONDS, "a message on 'controller/mode'")
+            self._bring_back(Mover(self._move_to, self._executor, self._check), is_policy)
         self._hold_still()
         request = ResetScene.Request(seed=seed, keep_robot=bool(self._return_to))
         # lock step begins once everybody has been heard of
@@ -151,15 +152,18 @@ class EpisodeManager:
         if is_policy:
             self._settle()
         if self._move_to is not None:
-            self._bring_back(Mover(self._move_to, self._executor, self._check))
+            self._bring_back(Mover(self._move_to, self._executor, self._check), is_policy)
         return verdict
 
-    def _bring_back(self, mover: Mover) -> None:
-        """The arm goes back to where episodes begin, and time passes for it. BcError: it cannot."""
+    def _bring_back(self, mover: Mover, is_policy: bool) -> None:
+        """The arm goes back to where episodes begin, and time passes for it. BcError: it cannot.
+
+        A policy that an operator resumes between episodes is held again: nobody records what it does.
+        """
         self._returning = True
         self._release()
         try:
-            mover.go(self._return_to, "between episodes")
+            mover.go(self._return_to, "between episodes", self._settle if is_policy else lambda: None)
         finally:
             self._returning = False
 
