@@ -135,9 +135,9 @@ def theirs(folder: Path, episodes: int, frames: int, size: tuple[int, int] | Non
 
 
 def ask_theirs(python: str, folder: Path, case: str, episodes: int, frames: int) -> float:
-    command = [python, __file__, THEIRS, str(folder), case, str(episodes), str(frames)]
+    # isolated: this file's folder has a package `lerobot` of its own, which would be taken for the library
+    command = [python, "-I", __file__, THEIRS, str(folder), case, str(episodes), str(frames)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "SVT_LOG": "1"}
-    environment.pop("PYTHONPATH", None)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"LeRobot failed:\n{done.stderr[-2000:]}")

@@ -109,3 +109,23 @@ def test_a_policy_with_a_camera_is_taught_and_judged_in_every_look(folder: Path,
     assert learn(learner, *at)["frames"] > 100
     for look in (PLAIN, TEXTURE):
         assert drive(Trials(learner, look), budget, folder / "checkpoints")["solved"] in ("0", "1")
+
+
+def test_a_policy_whose_training_was_interrupted_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget, learner = Budget(episodes=(2,), steps=16, batch=4, pretraining=2, trials=1), Learner("explicit", 2)
+    whole = learn(learner, budget, folder / "episodes", tmp_path / "whole")
+    assert whole["train_cpu_seconds"] > 0.0
+
+    def killed(_: Any, done: int, *__: Any) -> None:
+        if done == 11:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bc_core.training.curves.Board.step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            learn(learner, budget, folder / "episodes", tmp_path / "part")
+    resumed = learn(learner, budget, folder / "episodes", tmp_path / "part")
+    assert resumed["train_loss"] == whole["train_loss"]
+    assert resumed["train_cpu_seconds"] is None  # of the last part only it would be known

@@ -10,12 +10,16 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from the checkout, not installed
 
-from bc_core.delay import WindowMax
+from bc_core.delay import WindowMax, make_estimator
 from bc_core.strategies.registry import STRATEGIES
 from bc_core.strategies.sampling import Splice
+from bc_policy_node.chunk_scheduler import TUNABLE
+from benchmarks.command import DOCS
 from benchmarks.dagger import driving, lane, learners
 from benchmarks.dagger import verdict as dagger_verdict
-from benchmarks.rtc import cells, delays, verdict
+from benchmarks.rtc import cells, delays, jitter, published, verdict
+from benchmarks.rtc.__main__ import found_rows
+from benchmarks.rtc.arms import ARMS
 from benchmarks.rtc.demonstrations import collect
 from benchmarks.rtc.rollout import Arm, Rollout
 from benchmarks.rtc.tasks import TASKS
@@ -196,6 +200,57 @@ def test_pairs_are_over_the_episodes_that_both_ran() -> None:
     assert verdict.pairs(rows)[0]["difference"] == pytest.approx(0.5)
     with pytest.raises(ValueError, match="40 and more episodes share no whole blocks"):
         verdict.pairs([row("naive", 1, "1" * 500), row("rtc", 1, "1" * 40)])
+
+
+def test_what_was_published_fills_in_for_cells_that_are_not_run_anew(tmp_path: Path) -> None:
+    """With the commit that made it and its episodes, of which leading failures are kept; what is run anew wins."""
+    cell = {"jump": None, "wilson_low": 0.1234567, "wilson_high": 0.9}
+    old = [row(name, 1, "0001" * 125) | cell | {"n": 500, "commit": "aaaaaaa"} for name in ("naive", "rtc")]
+    published.write(tmp_path / "rtc.json", old, [])
+    before = published.Published(tmp_path / "rtc.json")
+    assert before.cell("t", "rtc", 8, 1, 1) == old[1] | {"wilson_low": 0.123457}
+    assert before.cell("t", "rtc", 8, 1, 2) is None and before.shaken("t", "rtc", "ar1", "oracle") is None
+    results, jobs = cells.Results(tmp_path, "", lambda _: b""), [cells.Cell("t", a, 8, 1, 1, 500) for a in ARMS]
+    results.put(jobs[list(ARMS).index("rtc")], old[1] | {"commit": "bbbbbbb"})
+    rows, shaken = found_rows(jobs, results, before)
+    assert {one["strategy"]: one["commit"] for one in rows} == {"naive": "aaaaaaa", "rtc": "bbbbbbb"}
+    assert found_rows(jobs, results, None)[0] == [old[1] | {"commit": "bbbbbbb"}] and shaken == []
+
+
+def test_the_published_page_is_made_from_the_published_results() -> None:
+    """Every cell of FULL has its commit, and the rates in the page are those of the file."""
+    before, page = published.Published(DOCS / "rtc.json"), (DOCS / "rtc.md").read_text(encoding="utf-8")
+    for cell in cells.full():
+        found = before.cell(cell.task, cell.arm, cell.horizon, cell.d, cell.s)
+        assert found is not None, cell.name
+        assert found["commit"] in page and len(found["episodes"]) == found["n"]
+        assert found["solved"] == pytest.approx(found["episodes"].count("1") / found["n"], abs=1e-6)
+        assert f"{100 * found['solved']:.1f} ({100 * found['wilson_low']:.1f}-" in page, cell.name
+    for shaken in jitter.grid(cells.FULL_EPISODES):
+        assert before.shaken(shaken.task, shaken.arm, shaken.process, shaken.estimator) is not None, shaken.name
+
+
+def test_the_estimator_that_is_the_default_is_the_one_that_the_published_benchmark_recommends() -> None:
+    before = published.Published(DOCS / "rtc.json")
+    rows = [before.shaken(one.task, one.arm, one.process, one.estimator) for one in jitter.grid(cells.FULL_EPISODES)]
+    recommended = [row["estimator"] for row in verdict.estimators([row for row in rows if row]) if row["recommended"]]
+    assert len(recommended) == 1
+    defaults = {name: value for name, value, _ in TUNABLE}
+    by_default = make_estimator(defaults["delay_estimator"], 2, defaults["delay_window"], defaults["delay_quantile"])
+    measured = jitter.ESTIMATORS[recommended[0]]()
+    for delay in np.random.default_rng(0).integers(1, 6, 200).tolist():
+        by_default.observe(delay)
+        measured.observe(delay)
+        assert by_default.estimate == measured.estimate
+
+
+def test_an_estimator_that_solves_most_but_underestimates_often_is_not_recommended() -> None:
+    figures = {"starved": 0.0, "jump": 0.1, "jump_p99": 0.2, "jerk": 1.0}
+    rates = {"bold": (0.2, 0.99), "even": (0.1, 0.97), "shy": (0.01, 0.9), "oracle": (0.0, 1.0)}
+    rows = [
+        {"estimator": name, "missed": missed, "solved": solved} | figures for name, (missed, solved) in rates.items()
+    ]
+    assert [row["estimator"] for row in verdict.estimators(rows) if row["recommended"]] == ["even"]
 
 
 def test_delays_are_integers_that_the_seed_decides() -> None:

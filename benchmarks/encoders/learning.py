@@ -16,7 +16,8 @@ from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.pretraining.config import PretrainConfig
 from bc_core.pretraining.pretrain import pretrain
-from bc_core.training.train import train
+from bc_core.training.state import STATE_FILE
+from bc_core.training.train import RUN_SUFFIX, train
 from benchmarks.encoders.arms import ARMS, HISTORY, OWN, Arm
 from benchmarks.encoders.plan import TASK, Budget, Learner, Pretraining
 
@@ -38,29 +39,43 @@ def demonstrated(folder: Path, count: int) -> float:
 
 
 def teach_encoder(job: Pretraining, budget: Budget, demonstrations: Path, checkpoints: Path) -> dict[str, Any]:
-    """Pre-train on the pictures of all demonstrations, whatever came of them, and keep the encoder; what it took."""
+    """Pre-train on the pictures of all demonstrations, whatever came of them, and keep the encoder; what it took.
+
+    Goes on with a run that was interrupted.
+    """
     config = PretrainConfig.load(Path(__file__).parent / f"{job.arm}.yaml", steps=budget.pretraining)
-    begun = time.process_time()
     folder = checkpoints / job.name
-    summary = pretrain(bags_of(demonstrations, max(budget.episodes)), contract(), config, folder)
+    took = _stopwatch(folder)
+    summary = pretrain(bags_of(demonstrations, max(budget.episodes)), contract(), config, folder, resume=None)
     return {
-        "cpu_seconds": time.process_time() - begun,
+        "cpu_seconds": took(),
         **{key: summary[key] for key in ("seconds", "images", "steps", "train_loss", "validation_loss")},
     }
 
 
 def learn(learner: Learner, budget: Budget, demonstrations: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train and keep the checkpoint; what it took. Only demonstrations that succeeded are imitated."""
-    arm, begun = ARMS[learner.arm], time.process_time()
+    """Train and keep the checkpoint; what it took. Only demonstrations that succeeded are imitated.
+
+    Goes on with a run that was interrupted.
+    """
+    arm, folder = ARMS[learner.arm], checkpoints / learner.name
+    took = _stopwatch(folder)
     config = configuration(arm, budget, learner.seed)
     if arm.pretrained:
         config["policy"]["vision"]["camera"]["path"] = str(checkpoints / Pretraining(learner.arm).name)
     bags = bags_of(demonstrations, learner.episodes)
-    summary = train(bags, contract(), config, checkpoints / learner.name, page=False)
+    summary = train(bags, contract(), config, folder, page=False, resume=None)
     return {
-        "train_cpu_seconds": time.process_time() - begun,
+        "train_cpu_seconds": took(),
         **{key: summary[key] for key in ("train_seconds", "read_seconds", "frames", "train_loss", "parameters")},
     }
+
+
+def _stopwatch(checkpoint: Path) -> Callable[[], float | None]:
+    """CPU seconds from now on; None where a run is gone on with, for nobody knows what it took before."""
+    goes_on = (checkpoint.with_name(checkpoint.name + RUN_SUFFIX) / STATE_FILE).is_file()
+    begun = time.process_time()
+    return lambda: None if goes_on else time.process_time() - begun
 
 
 def contract() -> Contract:
@@ -90,6 +105,6 @@ def configuration(arm: Arm, budget: Budget, seed: int) -> dict[str, Any]:
         policy["vision"] = {"camera": dict(arm.vision)}
     training.update(
         steps=budget.steps, batch=budget.batch, noise_draws=4, warmup=budget.steps // 20, ema=0.99, validation=0.0,
-        seed=seed, threads=1, save_every=budget.steps,
+        seed=seed, threads=1, save_every=max(1, budget.steps // 8),
     )  # fmt: skip
     return document

@@ -48,7 +48,10 @@ def _cell(row: Row | None) -> str:
 
 def _took(rows: list[Row], arm: str, episodes: int) -> str:
     row = find(rows, arm, episodes)
-    return "- | -" if row is None else f"{row['train_cpu_seconds']:.0f} s | {row['parameters'] / 1e3:.0f} k"
+    if row is None:
+        return "- | -"
+    seconds = row["train_cpu_seconds"]
+    return f"{'interrupted' if seconds is None else f'{seconds:.0f} s'} | {row['parameters'] / 1e3:.0f} k"
 
 
 def _plot(document: Mapping[str, Any], path: Path) -> None:

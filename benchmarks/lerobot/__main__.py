@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +64,28 @@ def main() -> int:
 
 
 def measure(arguments: argparse.Namespace, out: Path, console: Console) -> None:
-    """What is finished is in `out` at once."""
+    """What is finished is in `out` at once, beside what was measured there before in the same way."""
     torch.set_num_threads(1)
     command = f"python -m benchmarks.lerobot --lerobot-python PATH --seconds {arguments.seconds:g}"
     document: dict[str, Any] = {
-        **provenance(command), "busy": page.load(), "torch": torch.__version__,
-        "lerobot": version(arguments.lerobot_python), "cases": {},
+        **provenance(command), "torch": torch.__version__, "lerobot": version(arguments.lerobot_python),
     }  # fmt: skip
+    document["cases"] = measured(out, document)
     out.parent.mkdir(parents=True, exist_ok=True)
     with Worker(arguments.lerobot_python) as ask:
         for case in [name for name in (QUICK if arguments.quick else CASES) if arguments.only in name]:
-            row = document["cases"][case] = compare(case, ask, arguments.seconds)
+            row = {**compare(case, ask, arguments.seconds), "load": os.getloadavg()[0]}
+            found = {**document["cases"], case: row}
+            document["cases"] = {name: found[name] for name in CASES if name in found}
             console.print(case, row, highlight=False)
             out.write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def measured(out: Path, now: Mapping[str, Any]) -> dict[str, Any]:
+    """The cases in `out`, if they are of this command, commit, date, machine and libraries; otherwise none."""
+    before = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    same = "+" not in now["commit"] and all(before.get(key) == value for key, value in now.items())
+    return before["cases"] if same else {}
 
 
 def without(python: str | None) -> str:

@@ -28,7 +28,7 @@ def main() -> int:
     console = Console(stderr=True)
     budget, folder = BUDGETS[arguments.level], Path(arguments.out)
     results = Results(folder / "policies", repr(budget), lambda _: cells.sources())
-    every = planned(arguments.level)
+    every = planned(arguments.level, arguments.seeds)
     wanted = list(dict.fromkeys(cell for part in arguments.only.split(",") for cell in every if part in cell.name))
     missing = [] if arguments.report else [cell for cell in wanted if results.get(cell) is None]
     console.print(f"{len(wanted)} cells, {len(missing)} of them to run")
@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser = make_parser("policies", __doc__)
     parser.add_argument("--level", choices=tuple(BUDGETS), default="gate")
     parser.add_argument("--only", default="", help="only cells with one of these in their name, as fork_,catch_")
+    parser.add_argument("--seeds", type=int, help="training seeds of every cell (1, of full 3)")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
     parser.add_argument("--latency", action="store_true", help="measure inference too")
     parser.add_argument("--compile", action="store_true", help="and that of compiled heads (with --latency)")

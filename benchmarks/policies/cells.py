@@ -67,9 +67,9 @@ def claimed(seed: int = 0) -> list[Cell]:
     return [*rows, *styles, *bad, *seen]
 
 
-def cells(level: str) -> list[Cell]:
-    """quick: some of everything. gate: every head on four tasks, and the claims. full: three seeds, and a policy for
-    Push-T that is trained for long."""
+def cells(level: str, seeds: int) -> list[Cell]:
+    """quick: some of everything. gate and full: every head on four tasks, and the claims, of so many training seeds;
+    full: and policies for Push-T that are trained for long."""
     if level == "quick":
         few = ("l2", "bins", "chain", "mixture", "act", "flow")
         return [
@@ -77,9 +77,8 @@ def cells(level: str) -> list[Cell]:
             *compared("conveyor", arms=("l2", "flow")),
             *compared("pusht", arms=("flow",)),
         ]
-    seeds = range(1) if level == "gate" else range(3)
     found = []
-    for seed in seeds:
+    for seed in range(seeds):
         found += [*compared("fork", seed), *claimed(seed)]
         found += [cell for task in ("conveyor", "peg", "pusht") for cell in compared(task, seed)]
     if level == "full":

@@ -37,7 +37,7 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
         compiled=_compiled(document["latency"]),
         steps={task: sorted({row["steps"] for row in rows if row["task"] == task and row["patience"] == 1.0})
                for task in COMPARED},
-        seeds=len({row["seed"] for row in rows}), lerobot=kept(),
+        seeds=len({row["seed"] for row in rows if row["task"] in COMPARED}), lerobot=kept(),
     )  # fmt: skip
     (folder / "policies.md").write_text(page, encoding="utf-8")
 

@@ -4,17 +4,19 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks.command import DOCS, make_parser
 from benchmarks.provenance import provenance
-from benchmarks.rtc import cells, jitter, plots, report, verdict
+from benchmarks.rtc import cells, jitter, plots, published, report, verdict
 from benchmarks.rtc.cells import Cell, Results
 from benchmarks.rtc.execution import Job, run_jobs
-from benchmarks.rtc.jitter import JitterCell
+from benchmarks.rtc.published import Published
 from benchmarks.rtc.training import Budget
 
 QUICK_EPISODES = 40
@@ -31,17 +33,27 @@ def main() -> int:
     missing = [] if arguments.report else [job for job in jobs if results.get(job) is None]
     missing = [job for job in missing if not (arguments.skip and re.search(arguments.skip, job.name))]
     console.print(f"{len(jobs)} cells, {len(missing)} of them to run")
+    commit = provenance("")["commit"]
+
+    def keep(job: Job, result: dict[str, Any]) -> None:
+        results.put(job, {**result, "commit": commit})
+
     try:
-        run_jobs(missing, results, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
+        run_jobs(missing, keep, folder / "rtc" / "checkpoints", budget, arguments.jobs, console)
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, run again to go on")
         return 130
-    document = _document(jobs, results, arguments.level)
+    before = Published(DOCS / "rtc.json") if arguments.publish else None
+    rows, shaken = found_rows(jobs, results, before)
+    document = _document(rows, shaken, len(jobs), arguments.level)
     path = folder / "rtc.json"
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    plots.write(document, folder)
-    (folder / "rtc.md").write_text(report.page(document), encoding="utf-8")
-    console.print(f"{path}, {folder / 'rtc.md'}")
+    written = DOCS if arguments.publish else folder
+    if arguments.publish:
+        published.write(DOCS / "rtc.json", rows, shaken)
+    plots.write(document, written)
+    (written / "rtc.md").write_text(report.page(document), encoding="utf-8")
+    console.print(f"{path}, {written / 'rtc.md'}")
     for text, reached in document["goals"]:
         console.print(f"{'reached' if reached else 'MISSED '}  {text}", highlight=False, soft_wrap=True)
     enough = arguments.level == "quick" or all(reached for _, reached in document["goals"])
@@ -49,15 +61,16 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rtc", description=__doc__)
+    parser = make_parser("rtc", __doc__)
     parser.add_argument("--level", choices=("quick", "gate", "full"), default="gate")
     parser.add_argument("--episodes", type=int, default=None, help="per cell")
     parser.add_argument("--only", default="", help="run and show only cells whose name has this pattern, as ^catch_rtc")
     parser.add_argument("--skip", default="", help="leave out cells whose name has this pattern, as _bid_")
     parser.add_argument("--report", action="store_true", help="run nothing: show what is there")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", default="out/bench")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.publish and (arguments.level != "full" or arguments.only or arguments.episodes):
+        parser.error("--publish is of all of FULL: give --level full, and neither --only nor --episodes")
+    return arguments
 
 
 def _jobs(level: str, episodes: int | None) -> list[Job]:
@@ -69,18 +82,37 @@ def _jobs(level: str, episodes: int | None) -> list[Job]:
     return [*cells.full(episodes), *jitter.grid(episodes or cells.FULL_EPISODES)]
 
 
-def _document(jobs: Sequence[Job], results: Results, level: str) -> dict[str, Any]:
-    rows = [results.get(job) for job in jobs if isinstance(job, Cell)]
-    shaken = [results.get(job) for job in jobs if isinstance(job, JitterCell)]
-    found = verdict.verdict([row for row in rows if row is not None])
+def found_rows(
+    jobs: Sequence[Job], results: Results, before: Published | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Results of cells and of cells under jitter. before: what fills in for a cell that this code has not run."""
+    rows, shaken = list[dict[str, Any]](), list[dict[str, Any]]()
+    for job in jobs:
+        row = results.get(job)
+        if isinstance(job, Cell):
+            if row is None and before is not None:
+                row = before.cell(job.task, job.arm, job.horizon, job.d, job.s)
+            rows += [row] if row is not None else []
+        else:
+            if row is None and before is not None:
+                row = before.shaken(job.task, job.arm, job.process, job.estimator)
+            shaken += [row] if row is not None else []
+    return rows, shaken
+
+
+def _document(
+    rows: Sequence[dict[str, Any]], shaken: Sequence[dict[str, Any]], planned: int, level: str
+) -> dict[str, Any]:
+    found = verdict.verdict(rows)
     return {
         **provenance(f"make bench-rtc{'' if level == 'gate' else f' {level.upper()}=1'}"),
         "level": level,
-        "planned": len(jobs),
-        "run": len([row for row in [*rows, *shaken] if row is not None]),
-        "cells": [_public(row) for row in rows if row is not None],
-        "pairs": verdict.pairs([row for row in rows if row is not None]),
-        "jitter": [_public(row) for row in shaken if row is not None],
+        "planned": planned,
+        "run": len(rows) + len(shaken),
+        "commits": Counter(row["commit"] for row in [*rows, *shaken]),
+        "cells": [_public(row) for row in rows],
+        "pairs": verdict.pairs(rows),
+        "jitter": [_public(row) for row in shaken],
         "verdict": found,
         "goals": verdict.goals(found),
     }

@@ -177,7 +177,7 @@ def _sources(task: str) -> bytes:
     files += [here / "tasks" / "base.py", here / "tasks" / f"{task}.py"]
     algorithms = ("sampling", "conditioning", "diffusion", "ensembling", "bidirectional")
     files += [core / "strategies" / f"{name}.py" for name in algorithms]
-    files += [core / "guidance.py", core / "mask.py", core / "delay.py"]
+    files += [core / "guidance.py", core / "mask.py", core / "delay.py", core / "splice.py"]
     return "".join(map(_code, files)).encode()
 
 

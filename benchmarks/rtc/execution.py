@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.pool import one_quiet_thread
 from benchmarks.rtc import cells, jitter
 from benchmarks.rtc.arms import ARMS
-from benchmarks.rtc.cells import Cell, Results
+from benchmarks.rtc.cells import Cell
 from benchmarks.rtc.checkpoints import Store
 from benchmarks.rtc.jitter import JitterCell
 from benchmarks.rtc.tasks import TASKS
@@ -23,9 +23,14 @@ Job = Cell | JitterCell
 
 
 def run_jobs(
-    jobs: Sequence[Job], results: Results, checkpoints: Path, budget: Budget, workers: int, console: Console
+    jobs: Sequence[Job],
+    keep: Callable[[Job, dict[str, Any]], None],
+    checkpoints: Path,
+    budget: Budget,
+    workers: int,
+    console: Console,
 ) -> None:
-    """First the networks that the jobs need, then the jobs in their order; what finishes is on disk at once."""
+    """First the networks that the jobs need, then the jobs in their order; each result is kept as it comes."""
     if not jobs:
         return
     needed = _networks(jobs)
@@ -46,7 +51,7 @@ def run_jobs(
                 training = [pool.submit(_train, str(checkpoints), budget, *key) for key in now]
                 _follow(training, progress, "networks" if stage == 0 else "corrections", lambda _: None)
             runs = [pool.submit(_cell, str(checkpoints), budget, job) for job in jobs]
-            _follow(runs, progress, "cells", lambda done: results.put(*done))
+            _follow(runs, progress, "cells", lambda done: keep(*done))
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise

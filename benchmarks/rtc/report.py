@@ -1,5 +1,6 @@
 """The page with the tables: out/bench/rtc.md, and docs/benchmarks/rtc.md for the runs that are published."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bc_core.strategies.sampling import SamplerConfig
 from benchmarks.rtc.arms import ARMS
 from benchmarks.rtc.tasks import TASKS
-from benchmarks.rtc.verdict import find
+from benchmarks.rtc.verdict import RARE, estimators, find
 
 KINETIX = {
     "naive": (90.8, 78.1, 75.7, 59.3, 51.2),
@@ -35,9 +36,25 @@ def page(document: Mapping[str, Any]) -> str:
         longer=[_by_delay(cells, document, task, 16) for task in tasks if _any(cells, task, 16)],
         sweeps=[_by_s(cells, task) for task in tasks if _swept(cells, task)],
         jitter=document["jitter"],
+        estimators=estimators(document["jitter"]),
         titles={name: arm.title for name, arm in ARMS.items()},
         ticks={name: task.ticks for name, task in TASKS.items()},
+        made=_made(document),
+        rare=RARE,
     )
+
+
+def _made(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By commit, that of most cells first: how many cells, and of which arms."""
+    rows = [*document["cells"], *document["jitter"]]
+    return [
+        {
+            "commit": commit,
+            "cells": count,
+            "arms": Counter(ARMS[row["strategy"]].title for row in rows if row["commit"] == commit),
+        }
+        for commit, count in Counter(document["commits"]).most_common()
+    ]
 
 
 def _swept(cells: Sequence[Mapping[str, Any]], task: str) -> bool:

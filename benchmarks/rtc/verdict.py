@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bc_core.report.statistics import paired_difference
+from benchmarks.rtc import jitter
 from benchmarks.rtc.cells import BLOCK
 
 SOLVABLE = 0.85  # least solve rate without delay of a task that counts
 FRAGILE = 0.70  # largest share of it that naive switching may keep at d = 4
 RTC_KEEPS, BEST_KEEPS = 0.75, 0.96
 LONGEST = 4
+RARE = 0.10  # largest share of chunks that a recommended estimator underestimates: each is a jump on a robot
 RTC = ("rtc", "rtc_faded")  # the default, and as the nodes run it: of these the goals speak
 
 Row = Mapping[str, Any]
@@ -82,6 +84,22 @@ def goals(found: Mapping[str, Any]) -> list[tuple[str, bool]]:
         text = f"best strategy ({best['strategy']}) keeps {shares} at d = 4, at least {BEST_KEEPS:.0%}"
         result.append((text, min(best["kept"].values()) >= BEST_KEEPS))
     return result
+
+
+def estimators(shaken: Sequence[Row]) -> list[dict[str, Any]]:
+    """Delay estimators under jitter: their figures' means over tasks, strategies and processes, and the least rate.
+
+    recommended: the one that solves most of those that underestimate rarely.
+    """
+    found = []
+    for name in dict.fromkeys(row["estimator"] for row in shaken):
+        rows = [row for row in shaken if row["estimator"] == name]
+        figures = ("missed", "starved", "jump", "jump_p99", "jerk", "solved")
+        means = {figure: sum(row[figure] for row in rows) / len(rows) for figure in figures}
+        found.append({"estimator": name, **means, "least": min(row["solved"] for row in rows)})
+    fit = [row for row in found if row["estimator"] != jitter.ORACLE and row["missed"] <= RARE]
+    best = max(fit, key=lambda row: row["solved"], default=None)
+    return [{**row, "recommended": row is best} for row in found]
 
 
 def _lowest(differences: Sequence[Row], task: str, strategy: str) -> float | None:

@@ -7,6 +7,7 @@ setup(
     package_data={
         "bc_core": ["py.typed"],
         "bc_core.evaluation": ["*.j2"],
+        "bc_core.pretraining": ["*.j2"],
         "bc_core.report": ["*.j2"],
         "bc_core.survey": ["*.j2"],
     },

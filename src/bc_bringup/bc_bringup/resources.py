@@ -8,7 +8,7 @@ from bc_core.errors import BcError
 
 KINDS = {
     "robot": "robots", "contract": "contracts", "task": "tasks", "policy": "policies", "teleop": "teleop",
-    "machine": "machines", "workspace": "workspaces", "vision": "vision", "tags": "tags",
+    "layout": "teleop/layouts", "machine": "machines", "workspace": "workspaces", "vision": "vision", "tags": "tags",
 }  # fmt: skip
 
 
@@ -32,8 +32,7 @@ def share(package: str = "bc_bringup") -> Path:
 def config_path(kind: str, name: str, root: Path | None = None) -> Path:
     """The configuration file for a name, or the file itself when `name` is a path.
 
-    kind: robot, contract, task, policy, teleop, machine, workspace, vision or tags. BcError names the known ones when
-    there is no such file.
+    kind: one of KINDS. BcError names the known ones when there is no such file.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)

@@ -12,12 +12,14 @@ from rclpy.node import Node
 
 from bc_bringup import cli, doctor, resources
 from bc_bringup.commands import COMMANDS
+from bc_bringup.commands.common import Setup
 from bc_bringup.commands.launch import parse_arguments
 from bc_bringup.launching import document, domain
-from bc_bringup.launching.expand import declared_arguments
+from bc_bringup.launching.expand import declared_arguments, expand
+from bc_bringup.launching.substitution import Context
 from bc_core.errors import BcError
 
-LAUNCH_FILES = ("collect", "rollout", "planner", "skills")
+LAUNCH_FILES = ("collect", "rollout", "dagger", "planner", "skills")
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +40,10 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["collect", "--episodes", "1", "--task", "nix"], "unknown task 'nix' (known: conveyor_fast, conveyor_pick"),
+        (
+            ["collect", "--episodes", "1", "--task", "nix"],
+            "unknown task 'nix' (known: conveyor_depth, conveyor_fast",
+        ),
         (["collect", "--episodes", "1", "--contract", "nix"], "unknown contract 'nix' (known: panda_conveyor"),
         (["rollout", "--trials", "1", "--checkpoint", "nix"], "no checkpoint in 'nix'"),
         (["train", "nix", "--out", "x"], "no directory nix"),
@@ -51,6 +56,8 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path: Path, caps
         (["import", "lerobot", "nix", "--out", "x", "--contract", "nix"], "unknown contract 'nix'"),
         (["import", "lerobot", "nix", "--out", "x", "--camera", "top"], "--camera top: give the policy's name"),
         (["export", "lerobot", "nix", "--out", "x"], "no checkpoint at 'nix'"),
+        (["dagger", "nix", "--expert", "simulated", "--reset", "motion"], "--reset motion is of the graph of nodes"),
+        (["dagger", "nix", "--expert", "simulated", "--tags", "cube"], "--tags is of the graph of nodes"),
         (["launch", "nix"], "launch file 'nix' does not exist, and is none of those installed: collect.launch.yaml"),
         (["launch", "collect", "device=joy"], "launch argument 'device=joy' is not of the form key:=value"),
     ],
@@ -77,6 +84,38 @@ def test_installed_launch_files_lie_within_the_subset(name: str, capsys: pytest.
     assert cli.main(["launch", name, "--show-args"]) == 0
     shown = capsys.readouterr().out
     assert all(argument.description in shown for argument in declared_arguments(resources.launch_path(name)))
+
+
+@pytest.mark.parametrize("name", ["collect", "rollout", "dagger"])
+@pytest.mark.parametrize(("arguments", "streams"), [({}, [""]), ({"camera": "false"}, ["camera"])])
+def test_the_recorder_does_not_wait_for_what_nobody_sends(
+    name: str, arguments: dict[str, str], streams: list[str]
+) -> None:
+    given = arguments if name == "collect" else {"checkpoint": "/policy", **arguments}
+    processes = expand(resources.launch_path(name), given, Context(resources.InstalledPackages())).processes
+    (recorder,) = [process for process in processes if process.node_name == "/recorder"]
+    assert [found["optional"] for found in recorder.parameters if "optional" in found] == [streams]
+
+
+@pytest.mark.parametrize("name", ["collect", "rollout", "dagger", "skills"])
+def test_tags_bring_their_detector_in_every_graph(name: str) -> None:
+    """And the pose may be missing at the start of a recording: nobody sees the tags yet."""
+    setup = Setup(contract="panda_conveyor_tag", task="conveyor_tag", tags="cube").launch_arguments()
+    declared = {argument.name for argument in declared_arguments(resources.launch_path(name))}
+    assert set(setup) <= declared or name == "skills"  # which no command starts
+    given = {key: value for key, value in setup.items() if key in declared} | {"directory": "/bags"}
+    given |= {"checkpoint": "/policy"} if "checkpoint" in declared else {}
+    for tags in ("cube", "none"):
+        context = Context(resources.InstalledPackages())
+        graph = expand(resources.launch_path(name), {**given, "tags": tags}, context).processes
+        nodes = {process.node_name.rpartition("/")[2]: process for process in graph}
+        (recorder,) = nodes["recorder"].parameters
+        assert recorder["optional"] == (["object"] if tags == "cube" else [""])
+        assert ("tag_detector" in nodes) == (tags == "cube")
+        if tags == "cube":
+            (detector,) = nodes["tag_detector"].parameters
+            assert Path(detector["tags"]).samefile(resources.config_path("tags", "cube"))
+            assert detector["contract"].endswith("/panda_conveyor_tag.yaml")
 
 
 def test_configuration_is_found_by_name_and_by_path(tmp_path: Path) -> None:

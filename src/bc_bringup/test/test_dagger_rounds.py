@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
+from bc_bringup import resources
 from bc_bringup.commands import rollout, train
 from bc_bringup.commands.common import Setup
 from bc_bringup.dagger import rounds
 from bc_bringup.dagger.operator import Operator
 from bc_bringup.dagger.plan import Plan, Round, load_plan
 from bc_bringup.episodes import records, session
+from bc_bringup.launching.expand import expand
+from bc_bringup.launching.substitution import Context
 from bc_core.dagger.curve import format_table, gain, intervention_rate, write_curve
 from bc_core.errors import BcError
 from bc_core.policies.config import TrainConfig
@@ -114,6 +117,21 @@ def plan(**changes: Any) -> Plan:
 
 def run(plan: Plan, this: Round, demonstrations: Path) -> dict[str, Any]:
     return rounds.run_round(Setup(), plan, this, demonstrations, Operator(Setup(), plan, "intervening"))
+
+
+def test_in_every_graph_of_a_round_the_arm_is_moved_back_if_that_is_wished(
+    world: World, demonstrations: Path, tmp_path: Path
+) -> None:
+    setup = Setup(reset="motion")
+    for number in range(2):
+        this = Round(tmp_path / "dagger", number)
+        rounds.run_round(setup, plan(), this, demonstrations, Operator(setup, plan(), "intervening"))
+    assert [asked.launch_file for asked in world.sessions] == ["rollout", "dagger", "rollout"]
+    for asked in world.sessions:
+        context = Context(resources.InstalledPackages())
+        graph = expand(resources.launch_path(asked.launch_file), dict(asked.arguments), context).processes
+        (planner,) = [process for process in graph if process.node_name == "/planner"]
+        assert planner.parameters[0]["after_episode"] == asked.return_to == "start"
 
 
 def test_each_round_drives_with_the_policy_before_and_trains_on_everything(

@@ -39,6 +39,7 @@ class Cell(Node):
         self.recorder_ends_at = -1
         self.operator_ends: EpisodeOutcome | None = None  # together with the recorder
         self.refuse_start = ""
+        self.unheard = 0  # resets that are refused, since participants of lock step are missing
         self.calls: list[tuple[str, int]] = []
         self.answers: list[int] = []  # stamps of TickDone
         self.metadata: dict[str, Any] = {}
@@ -113,6 +114,10 @@ class Cell(Node):
         return response
 
     def on_reset(self, request: ResetScene.Request, response: ResetScene.Response) -> ResetScene.Response:
+        if self.unheard:
+            self.unheard -= 1
+            response.success, response.message = False, "lock step has not heard of recorder yet"
+            return response
         self.calls.append(("reset around the robot" if request.keep_robot else "reset", self.tick))
         self.seed, self.begun = request.seed, self.tick
         response.success, response.stamp = True, rclpy.time.Time(nanoseconds=self.tick * TICK_NS).to_msg()
@@ -189,7 +194,8 @@ def test_in_lock_step_time_stands_still_around_an_episode(cell: Cell) -> None:
 @pytest.mark.parametrize("cell", [True, False], indirect=True)
 def test_between_episodes_the_arm_is_brought_back_while_time_passes(cell: Cell) -> None:
     taken = MoveTo.Result(reason=MoveTo.Result.PREEMPTED, message="ended by another: human chunk")
-    cell.motions = [taken, MoveTo.Result(), MoveTo.Result()]
+    before = [] if cell.lockstep else ["move to start"]  # in real time a hand may have moved the arm by then
+    cell.motions = [*(MoveTo.Result() for _ in before), taken, MoveTo.Result(), MoveTo.Result()]
     manager = manager_of(cell, return_to="start")
     manager.wait_for_nodes([f"{NAMESPACE}/cell"])
     for seed in (4, 6):
@@ -197,7 +203,8 @@ def test_between_episodes_the_arm_is_brought_back_while_time_passes(cell: Cell) 
     manager.close()
     names, ticks = zip(*cell.calls, strict=True)
     episode = ("reset around the robot", "start", "stop", "move to start")
-    assert names == (*episode, "move to start", *episode)  # once more after a human had driven
+    assert names == (*before, *episode, "move to start", *episode)  # once more after a human had driven
+    ticks = ticks[len(before) :]
     assert ticks[5] > ticks[2]  # time has passed since the first episode's end
     if cell.lockstep:
         assert [tick - ticks[5] for tick in ticks[5:8]] == [0, 0, 10]  # and it stands around the second as ever
@@ -234,6 +241,20 @@ def test_a_stopped_controller_fails_the_episode_and_is_reset(cell: Cell) -> None
     manager.close()
     assert (verdict.outcome, verdict.reason) == ("failure", "controller stopped: encoder frozen")
     assert cell.calls[-1][0] == "next episode"
+
+
+@pytest.mark.parametrize("cell", [True], indirect=True)
+def test_lock_step_begins_once_everybody_has_been_heard_of(cell: Cell) -> None:
+    cell.unheard, cell.length = 3, 30
+    manager = manager_of(cell)
+    manager.wait_for_nodes([f"{NAMESPACE}/cell"])
+    manager.run_episode(8, "scripted", {}, is_policy=False)
+    assert cell.unheard == 0
+    assert [name for name, _ in cell.calls] == ["reset", "start", "stop"]
+    cell.unheard = 1
+    with pytest.raises(BcError, match="sim/reset with seed 9 was refused: lock step has not heard of recorder yet"):
+        manager.run_episode(9, "scripted", {}, is_policy=False)
+    manager.close()
 
 
 @pytest.mark.parametrize("cell", [False], indirect=True)

@@ -39,14 +39,21 @@ def test_commands_offer_every_hand(device: str) -> None:
 
 def test_only_the_keyboard_is_started_by_hand() -> None:
     here = Setup(namespace="left", robot="panda")
-    assert {device: teleop.launched(device) for device in DEVICES if teleop.launched(device) != device} == {
-        KEYBOARD: teleop.LAUNCHED_BY_HAND
-    }
+    started = {device: teleop.launched(device)["device"] for device in DEVICES}
+    assert started == {**{device: device for device in DEVICES}, KEYBOARD: teleop.LAUNCHED_BY_HAND}
     assert teleop.by_hand(here, KEYBOARD) == {"/left/teleop": "bcros teleop --device keyboard --namespace left"}
     assert teleop.by_hand(Setup(), KEYBOARD) == {"/teleop": "bcros teleop --device keyboard"}
     assert not any(teleop.by_hand(here, device) for device in DEVICES if device != KEYBOARD)
     with pytest.raises(BcError, match="unknown robot 'nix'"):
         teleop.command(Setup(robot="nix"), "joy")
+
+
+@pytest.mark.parametrize("command", [["dagger", "demonstrations"], ["collect", "--episodes", "1"], ["teleop"]])
+def test_a_pad_of_another_maker_is_named_beside_the_device(command: list[str]) -> None:
+    args = parser().parse_args([*command, "--device", "joy", "--layout", "playstation"])
+    assert teleop.launched(args.device, args.layout) == {"device": "joy", "layout": "playstation"}
+    with pytest.raises(BcError, match=r"unknown layout 'arcade' \(known: browser, game_controller"):
+        teleop.launched("joy", "arcade")
 
 
 def test_the_keyboard_gets_the_terminal_of_the_command() -> None:

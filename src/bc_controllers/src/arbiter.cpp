@@ -17,6 +17,7 @@ Arbiter::Arbiter(const ControllerConfig& config, Port& port)
       lease_time_ns_(config.lease_time_ns),
       clock_tolerance_ns_(config.clock_tolerance_ns),
       receive_time_ns_(config.receive_time_ns),
+      most_step_ns_(kMostPeriods * config.period_ns),
       reference_(config),
       ladder_(config),
       in_force_(config.width()),
@@ -28,10 +29,12 @@ Arbiter::Arbiter(const ControllerConfig& config, Port& port)
 void Arbiter::update(std::int64_t now_ns, std::int64_t steady_ns) {
   if (!started_) {
     steady_ = steady_ns;
+    now_ = now_ns;
     started_ = true;
   }
   period_ns_ = std::max<std::int64_t>(0, steady_ns - steady_);
   steady_ = steady_ns;
+  notice_jump(now_ns);
   if (!announced_) {
     announced_ = true;
     port_->push(ModeChange{now_ns, mode_, epoch_, mode_, std::string_view("start")});
@@ -65,7 +68,7 @@ void Arbiter::copy_from(const Arbiter& other) {
 }
 
 void Arbiter::fault(std::int64_t now_ns, std::string_view reason) {
-  faulted_ = after_fault_ = true;
+  faulted_ = unattended_ = true;
   if (mode_ != Mode::kStopped) enter(Mode::kStopped, now_ns, reason);
 }
 
@@ -193,13 +196,13 @@ void Arbiter::start_waiting(std::int64_t now_ns) {
 void Arbiter::take_effect(Chunk& chunk, std::int64_t effective_ns, std::int64_t now_ns) {
   const bool follows = has_chunk_ && effective_ns <= in_force_.end_ns() && !ended_;
   const std::int64_t since = std::clamp<std::int64_t>(period_ns_ - (now_ns - effective_ns), 0, period_ns_);
-  const double seconds = static_cast<double>(since) * kSeconds;
+  const double seconds = step_seconds(since);
   const Jump jump = reference_.change(follows ? &in_force_ : nullptr, chunk, effective_ns, seconds);
   std::swap(in_force_, chunk);
   has_chunk_ = true;
   ended_ = given_up_ = false;
   overdue_at_ = steady_ + std::max<std::int64_t>(0, in_force_.end_ns() - now_ns) + clock_tolerance_ns_;
-  after_fault_ = false;
+  unattended_ = false;
   ++counters_.chunks_in_force;
   counters_.values_clamped += in_force_.clamped;
 
@@ -254,7 +257,7 @@ void Arbiter::drop_waiting(std::int64_t now_ns) {
 }
 
 void Arbiter::move(std::int64_t now_ns) {
-  const double seconds = static_cast<double>(period_ns_) * kSeconds;
+  const double seconds = step_seconds(period_ns_);
   watch();
   if (has_chunk_ && now_ns <= in_force_.end_ns() && !given_up_) {
     ended_ = false;
@@ -268,47 +271,23 @@ void Arbiter::move(std::int64_t now_ns) {
     ended_ = true;
     const std::int64_t past = std::clamp<std::int64_t>(now_ns - in_force_.end_ns(), 0, period_ns_);
     ended_at_ = steady_ - past;
-    stopping = static_cast<double>(past) * kSeconds;
+    stopping = std::min(seconds, step_seconds(past));
     follow(in_force_.end_ns(), seconds - stopping);
   }
   reference_.stop(stopping);
   const bool commanded = mode_ == Mode::kHuman || mode_ == Mode::kPolicy || mode_ == Mode::kPlanner;
-  ladder_.rest(reference_.standing(), commanded || after_fault_, period_ns_);
+  ladder_.rest(reference_.standing(), commanded || unattended_, period_ns_);
 }
 
-// By the steady clock alone: a ROS clock that stands still or goes back keeps no chunk alive, and a source that fell
-// silent does not command through a long one. A planner's trajectory is whole from the start, and may be long.
-void Arbiter::watch() {
-  if (!has_chunk_ || ended_) return;
-  const bool overdue = steady_ >= overdue_at_;
-  const bool silent = in_force_.source != Source::kPlanner &&
-                      steady_ - heard_at_[static_cast<std::size_t>(in_force_.source)] >= receive_time_ns_;
-  if (!overdue && !silent) return;
-  given_up_ = ended_ = true;
-  ended_at_ = steady_;
-  ++(overdue ? counters_.commands_overdue : counters_.sources_silent);
+// A loop that was late does not make up for it in one step.
+double Arbiter::step_seconds(std::int64_t nanoseconds) const {
+  return static_cast<double>(std::min(nanoseconds, most_step_ns_)) * kSeconds;
 }
 
 void Arbiter::follow(std::int64_t time_ns, double seconds) {
   reference_.follow(in_force_, time_ns, seconds);
   counters_.velocity_limited += reference_.velocity_limited() ? 1 : 0;
   counters_.acceleration_limited += reference_.acceleration_limited() ? 1 : 0;
-}
-
-// What follows from nothing coming in: leases end, starved modes fall to HOLD.
-void Arbiter::follow_rules_of_silence(std::int64_t now_ns) {
-  const bool out_of_rows = has_chunk_ && ended_;
-  const bool autonomous = mode_ == Mode::kPolicy || mode_ == Mode::kPlanner;
-  if (autonomous && out_of_rows) ++counters_.starved_periods;
-
-  const bool nothing_left = out_of_rows && waiting_count_ == 0;
-  if (nothing_left && in_force_.release && (mode_ == Mode::kHuman || mode_ == Mode::kPlanner)) {
-    enter(Mode::kHold, now_ns, "released");
-  } else if (mode_ == Mode::kHuman && steady_ >= lease_end_) {
-    enter(Mode::kHold, now_ns, "lease over");
-  } else if (nothing_left && autonomous && steady_ - ended_at_ >= hold_time_ns_) {
-    enter(Mode::kHold, now_ns, "starved");
-  }
 }
 
 }  // namespace bc

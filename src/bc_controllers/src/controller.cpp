@@ -11,8 +11,6 @@ namespace bc {
 
 namespace {
 
-constexpr std::int64_t kMostPeriods = 5;  // what a loop that was late may catch up in one step of its limiters
-
 const ControllerConfig& validated(const ControllerConfig& config) {
   validate(config);
   return config;
@@ -28,6 +26,14 @@ ControllerConfig completed(ControllerConfig config, const RobotModel& model) {
     }
   }
   validate_with_limits(config);
+  for (std::size_t i = 0; i < joints.size(); ++i) {
+    if (config.position_lower[i] < model.position_lower()[i] || config.position_upper[i] > model.position_upper()[i]) {
+      throw ConfigError("position of " + joints[i] + " ranges from " + std::to_string(config.position_lower[i]) +
+                        " to " + std::to_string(config.position_upper[i]) + ", beyond the URDF's " +
+                        std::to_string(model.position_lower()[i]) + " to " + std::to_string(model.position_upper()[i]) +
+                        ": stay inside");
+    }
+  }
   const auto check = [&joints](const char* what, const std::vector<double>& asked, const std::vector<double>& limit) {
     for (std::size_t i = 0; i < joints.size(); ++i) {
       if (asked[i] > limit[i]) {
@@ -92,7 +98,8 @@ Command Controller::update(std::int64_t now_ns, std::int64_t steady_ns, const do
     relocate_in_loop(relocations_.front()->view());
     relocations_.pop();
   }
-  set_payload(settings_.advance(seconds, steady_ns).payload);
+  const bool may_push = arbiter_.mode() != Mode::kStopped;
+  set_payload(settings_.advance(seconds, steady_ns, may_push).payload);
   const bool trusted = trust(now_ns, seconds, position, velocity, gripper);
   if (trusted && (relocating_ || !started_)) begin(now_ns, relocating_ ? relocation_.view() : "start");
   arbiter_.update(now_ns, steady_ns);
@@ -160,80 +167,10 @@ void Controller::count_setpoint() {
   counters_.kinematics_limited += solver_.kinematics_limited() ? 1 : 0;
 }
 
-// Whether this period's measurement can be used; a fault otherwise.
-bool Controller::trust(std::int64_t now_ns, double seconds, const double* position, const double* velocity,
-                       double gripper) {
-  if (!all_finite(position, joints_) || !all_finite(velocity, joints_) || !all_finite(&gripper, 1)) {
-    ++counters_.nonfinite_inputs;
-    arbiter_.fault(now_ns, "fault: encoder reading is not finite");
-    return false;
-  }
-  std::copy_n(position, joints_, measured_.position.begin());
-  std::copy_n(velocity, joints_, measured_.velocity.begin());
-  gripper_ = gripper;
-  const JointVector& setpoint = solver_.setpoint().position;
-  if (started_ && !relocating_ && frozen_.check(position, velocity, setpoint, seconds) >= 0) {
-    ++counters_.frozen_encoders;
-    frozen_.reset(position, setpoint);  // said once; watched anew after the reset
-    arbiter_.fault(now_ns, "fault: encoder reading is frozen");
-  }
-  return true;
-}
-
-// From the measured position, with the torque that holds it there: nothing steps, and no rate limit starts from nil.
-void Controller::begin(std::int64_t now_ns, std::string_view reason) {
-  started_ = true;
-  relocating_ = false;
-  stand(now_ns, reason);
-  const double* joints = measured_.position.data();
-  JointVector torque{};
-  compensation_.rest(joints, torque);
-  torque_limiter_.reset(torque);
-  position_limiter_.reset(joints);
-  frozen_.reset(joints, solver_.setpoint().position);
-}
-
-// Reference and setpoint stand where the robot is.
-void Controller::stand(std::int64_t now_ns, std::string_view reason) {
-  const double* joints = measured_.position.data();
-  if (arbiter_.reference().has_pose()) {
-    Kinematics tool;
-    model_.kinematics(joints, tool);
-    std::array<double, kPoseColumns> place{};
-    std::copy(tool.pose.position.begin(), tool.pose.position.end(), place.begin());
-    std::copy(tool.pose.rotation.begin(), tool.pose.rotation.end(), place.begin() + 3);
-    arbiter_.relocate(now_ns, place.data(), gripper_, reason);
-  } else {
-    arbiter_.relocate(now_ns, joints, gripper_, reason);
-  }
-  solver_.reset(arbiter_.reference(), joints);
-}
-
 void Controller::set_payload(const Payload& payload) {
   if (payload.mass == carried_.mass && payload.center == carried_.center) return;
   carried_ = payload;
   model_.set_payload(payload.mass, payload.center);
-}
-
-void Controller::relocate(std::string_view reason) {
-  const std::lock_guard<std::mutex> lock(relocating_threads_);
-  relocations_.push(reason);  // full: eight wait already, and one is enough
-}
-
-void Controller::relocate_in_loop(std::string_view reason) {
-  relocating_ = true;
-  relocation_ = reason;
-}
-
-void Controller::end(std::int64_t now_ns, std::string_view reason) {
-  if (!started_) return;
-  stand(now_ns, reason);
-  publish(now_ns, Command{});
-}
-
-void Controller::begin_again(std::string_view reason) {
-  port_.discard(arbiter_.mode(), arbiter_.epoch());
-  relocate_in_loop(reason);
 }
 
 void Controller::copy_from(Controller& other) {
@@ -253,6 +190,8 @@ void Controller::copy_from(Controller& other) {
   measured_ = other.measured_;
   gripper_ = other.gripper_;
   started_ = other.started_;
+  lost_ = other.lost_;
+  stuck_ = other.stuck_;
   steady_ = other.steady_;
   counters_ = other.counters_;
   relocating_ = other.relocating_;

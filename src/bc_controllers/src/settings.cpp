@@ -47,7 +47,8 @@ LiveSettings::LiveSettings(const ControllerConfig& config)
     : config_(config.settings),
       joints_(config.joint_names()),
       damping_most_(kMostRatio),
-      tool_stiffness_(config.output == Output::kCartesianImpedance) {
+      tool_stiffness_(config.output == Output::kCartesianImpedance),
+      joint_stiffness_(config.output == Output::kJointImpedance) {
   load(config.cartesian.least_damping, least_damping_);
   load(config.stiffness, configured_.stiffness);
   load(config.damping, configured_.damping);
@@ -104,6 +105,9 @@ void LiveSettings::check(const Gains& gains) const {
     check_value("damping of " + joints_[i], gains.damping[i], 0.0, most_.damping[i]);
     check_value("nullspace_stiffness of " + joints_[i], gains.nullspace_stiffness[i], 0.0,
                 most_.nullspace_stiffness[i]);
+    require(!joint_stiffness_ || gains.stiffness[i] > 0.0 || gains.damping[i] > 0.0,
+            "stiffness and damping of " + joints_[i] +
+                " are both zero: the joint would be free and undamped; give it one of the two");
   }
   for (std::size_t i = 0; i < 6; ++i) {
     const std::string axis = kAxes[i];
@@ -156,7 +160,7 @@ Settings LiveSettings::wanted() const {
   return wanted_.settings;
 }
 
-const Settings& LiveSettings::advance(double seconds, std::int64_t steady_ns) {
+const Settings& LiveSettings::advance(double seconds, std::int64_t steady_ns, bool may_push) {
   const Wanted& wanted = handed_.read();
   if (!handed_.filled()) return now_;
   const double share = seconds / config_.time;
@@ -172,7 +176,7 @@ const Settings& LiveSettings::advance(double seconds, std::int64_t steady_ns) {
     wrench_seen_ = wanted.wrench_count;
     wrench_until_ = steady_ns + config_.wrench_time_ns;
   }
-  const bool fresh = wrench_seen_ > 0 && steady_ns < wrench_until_;
+  const bool fresh = may_push && wrench_seen_ > 0 && steady_ns < wrench_until_;
   for (std::size_t i = 0; i < 6; ++i) {
     approach(now_.wrench[i], fresh ? wanted.settings.wrench[i] : 0.0,
              (i < 3 ? config_.wrench_force : config_.wrench_torque) * share);

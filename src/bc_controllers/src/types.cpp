@@ -71,7 +71,8 @@ std::string detail(const Ack& ack) {
       return "row 0 lies " + seconds(ack.found) + " in the future, " + seconds(ack.expected) +
              " at most: mend the sender's clock";
     case Reason::kSuperseded:
-      return "the mode changed before the chunk took effect: make a new one for the new epoch";
+      return "the mode changed, or the ROS clock jumped, before the chunk took effect: make a new one for the epoch of "
+             "controller/mode";
   }
   return "";
 }

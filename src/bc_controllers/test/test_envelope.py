@@ -199,7 +199,8 @@ def test_a_command_that_is_not_finite(controller: Controller, home: Array) -> No
     """Velocities that are finite and absurd overflow in the model: no such torque leaves the controller."""
     loop = Loop(controller)
     loop.run(home)
-    torque = loop.run(home, np.full(7, 1e200), periods=3)
+    for i in range(3):
+        torque = loop.run(home + 1e-6 * (i + 1), np.full(7, 1e200))  # never frozen
     assert np.all(np.isfinite(torque))
     assert controller.state().mode == ControlMode.STOPPED
     assert controller.status().nonfinite_commands == 3

@@ -36,6 +36,27 @@ def test_a_controller_can_be_made_of_every_robot_file(name: str) -> None:
     assert list(controller.position_lower) < list(robot.home) < list(controller.position_upper)
 
 
+@pytest.mark.parametrize("name", ["fr3", "panda", "ur5e"])
+def test_every_arm_that_takes_torques_has_the_four_presets_and_softens(name: str) -> None:
+    """A position output has neither stiffness nor damping to choose."""
+    robot = load_robot(CONFIG / "robots" / f"{name}.yaml")
+    robot.controller.output = "joint_impedance"
+    controller = Controller(robot.controller, str(robot.urdf))
+    gains: dict[str, tuple[Any, Any]] = {}
+    time = 0
+    for preset in ("CO", "SO", "CU", "SU"):
+        controller.use_preset(preset)
+        for _ in range(1000):
+            time += 2_000_000
+            controller.update(time, time, robot.home, [0.0] * len(robot.home), 0.0)
+        gains[preset] = controller.state().gains.stiffness, controller.state().gains.damping
+    for damping in "OU":
+        assert (gains["C" + damping][0] < gains["S" + damping][0]).all()
+    for stiffness in "CS":
+        assert (gains[stiffness + "O"][1] > gains[stiffness + "U"][1]).all()
+    assert robot.controller.compliant_scale < 1.0
+
+
 @pytest.mark.parametrize("name", ROBOTS)
 def test_parameters_say_what_the_robot_file_says(name: str) -> None:
     """Two readers, two files: they must not drift apart."""

@@ -8,7 +8,6 @@ Topics carry the contract's relative names, whatever the recording robot's names
 are read too (their `info` is empty), and of a bag that was cut off everything that is whole.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError
 
 from bc_core import mcap_salvage
+from bc_core.account import INFO_FILE, read_info
 from bc_core.episode import BagMessage, Episode, RawMessage, Topic, is_message
 from bc_core.errors import BcError
 from bc_core.mcap_index import McapIndex, read_index
@@ -24,7 +24,6 @@ from bc_core.mcap_records import Channel
 
 __all__ = ["BagMessage", "Episode", "RawMessage", "Topic", "find_episodes", "open_episode", "open_verified"]
 
-INFO_FILE = "episode.json"
 METADATA_FILE = "metadata.yaml"
 
 
@@ -74,25 +73,6 @@ def _locate(path: Path | str) -> tuple[Path, dict[str, Any], tuple[Path, ...]]:
         raise BcError(f"{path} is no bag that can be read: give a rosbag2 directory or an MCAP file")
     files = tuple(sorted(path.glob("*.mcap"))) if path.is_dir() else (path,)
     return path, read_info(path), files
-
-
-def read_info(path: Path) -> dict[str, Any]:
-    """Contents of episode.json in a bag's directory; empty where there is none. BcError: it is no JSON object."""
-    file = path / INFO_FILE
-    if not file.is_file():
-        return {}
-    try:
-        info = json.loads(file.read_text())
-    except ValueError as error:
-        raise BcError(f"{file} is not valid JSON ({error}): mend it, or leave this episode out") from error
-    if not isinstance(info, dict):
-        raise BcError(f"{file} holds no JSON object: mend it, or leave this episode out")
-    topics, pauses = info.get("topics", {}), info.get("pauses", [])
-    if not isinstance(topics, dict) or not all(isinstance(t, dict) and "recorded_name" in t for t in topics.values()):
-        raise BcError(f"{file}: 'topics' is not what the recorder writes: mend it, or leave this episode out")
-    if not isinstance(pauses, list) or not all(isinstance(pause, list) and len(pause) == 2 for pause in pauses):
-        raise BcError(f"{file}: 'pauses' is not what the recorder writes: mend it, or leave this episode out")
-    return info
 
 
 def _from_indices(path: Path, info: dict[str, Any], indices: tuple[McapIndex, ...]) -> Episode:
@@ -183,7 +163,7 @@ def _counts_in_metadata(path: Path) -> dict[str, int]:
         document = yaml.safe_load((path / METADATA_FILE).read_text())
         entries = document["rosbag2_bagfile_information"]["topics_with_message_count"]
         return {entry["topic_metadata"]["name"]: int(entry["message_count"]) for entry in entries}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
         return {}
 
 

@@ -19,8 +19,14 @@ SOURCES = ("policy", "human", "planner")
 COMMAND_TOPICS = tuple(f"command/{source}" for source in SOURCES)
 ACK_TOPIC = "controller/ack"
 MODE_TOPIC = "controller/mode"
-TIMELINE_TOPICS = (*COMMAND_TOPICS, ACK_TOPIC, MODE_TOPIC)
+TIMELINE_TYPES = {
+    **dict.fromkeys(COMMAND_TOPICS, "bc_msgs/msg/ActionChunk"),
+    ACK_TOPIC: "bc_msgs/msg/ChunkAck",
+    MODE_TOPIC: "bc_msgs/msg/ControlMode",
+}
+TIMELINE_TOPICS = tuple(TIMELINE_TYPES)
 ChunkKey = tuple[str, int, int]
+_SPACES = frozenset(map(int, Space))
 _IN_FORCE = 1  # bc_msgs/ChunkAck.IN_FORCE
 
 
@@ -70,9 +76,19 @@ class CommandTimeline:
 def read_timeline(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGroup, ...], where: str) -> CommandTimeline:
     """Build the timeline from (topic, message) pairs of TIMELINE_TOPICS, in any order; other topics are ignored.
 
-    groups: the contract's; BcError if a chunk that was in force has another layout. An acknowledged chunk that is
-    missing leaves its time without a command, rather than with the command of the chunk before.
+    groups: the contract's; BcError if a chunk that was in force has another layout, or if a message lacks a field. An
+    acknowledged chunk that is missing leaves its time without a command, rather than with the command of the chunk
+    before.
     """
+    try:
+        return _timeline(messages, groups, where)
+    except AttributeError as error:  # a bag brings its own definitions of our types
+        raise BcError(
+            f"{where}: a message is not as bc_msgs defines it ({error}): read it with the version that recorded it"
+        ) from error
+
+
+def _timeline(messages: Iterable[tuple[str, Any]], groups: tuple[ActionGroup, ...], where: str) -> CommandTimeline:
     chunks: dict[ChunkKey, Any] = {}
     acks, modes = [], []
     for topic, message in messages:
@@ -116,9 +132,15 @@ def ack_key(ack: Any) -> ChunkKey:
 
 
 def chunk_from_message(message: Any) -> ActionChunk | None:
-    """An ActionChunk message as the core's chunk; None where its values do not make whole rows (always refused)."""
+    """An ActionChunk message as the core's chunk; None where no controller takes it: it has no whole rows of finite
+    numbers as wide as its groups, a group of no known space, or no time between rows.
+    """
     actions = np.asarray(message.actions, dtype=np.float64)
-    if message.horizon < 1 or actions.size == 0 or actions.size % message.horizon:
+    if message.horizon < 1 or actions.size == 0 or actions.size % message.horizon or not np.isfinite(actions).all():
+        return None
+    if sum(int(group.width) for group in message.groups) * message.horizon != actions.size or time_ns(message.dt) <= 0:
+        return None
+    if any(group.space not in _SPACES for group in message.groups):
         return None
     return ActionChunk(
         stamp_ns=stamp_ns(message),

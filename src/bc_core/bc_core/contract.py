@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from bc_core import depth
 from bc_core.chunks import ActionGroup, Space
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS, Grid, to_nanoseconds
@@ -25,6 +26,7 @@ COMPRESSED_IMAGE_TYPE = "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 _TYPE = re.compile(r"[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*\Z")
 _TOPIC = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
+_CHANNELS = {**CHANNELS, **dict.fromkeys(depth.KINDS, 1)}
 _POSE_WIDTH = 7
 
 
@@ -41,7 +43,8 @@ class Observation:
     """One observation stream: which numbers of which topic, and which sample belongs to a tick.
 
     fields x names: numeric streams read every field; where names are given, the elements of the field that belong to
-    these joints, in this order. shape, encoding: image streams (height, width, channels), uint8.
+    these joints, in this order. shape, encoding: image streams (height, width, channels), uint8, or of an encoding of
+    depth images float32 in m.
     rule: which samples make the value at tick - latency (bc_core.resampling). max_age [s]: a sample whose stamp is
     older than tick - max_age is refused; "hold" has no such limit.
     """
@@ -62,6 +65,16 @@ class Observation:
     @property
     def is_image(self) -> bool:
         return self.type in IMAGE_TYPES
+
+    @property
+    def is_depth(self) -> bool:
+        """An image of distances (bc_core.depth)."""
+        return self.is_image and self.encoding in depth.KINDS
+
+    @property
+    def is_picture(self) -> bool:
+        """An image of bytes, for eyes and for video."""
+        return self.is_image and not self.is_depth
 
     @property
     def latency_ns(self) -> int:
@@ -195,9 +208,13 @@ def _observation(name: str, section: Section) -> Observation:
     )
     _check_rule(observation, section)
     if observation.is_image:
-        channels = CHANNELS.get(observation.encoding)
+        channels = _CHANNELS.get(observation.encoding)
         if channels is None:
-            raise section.error("encoding", observation.encoding, f"must be one of {', '.join(CHANNELS)}")
+            raise section.error("encoding", observation.encoding, f"must be one of {', '.join(_CHANNELS)}")
+        if observation.is_depth and observation.type != IMAGE_TYPE:
+            raise section.error(
+                "type", observation.type, f"depth is not read compressed: take the topic of {IMAGE_TYPE}"
+            )
         if len(observation.shape) != 3 or observation.shape[2] != channels:
             raise section.error("shape", list(observation.shape), f"must be [height, width, {channels}]")
         if observation.fields or observation.names:

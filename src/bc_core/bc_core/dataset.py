@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from bc_core.bags import Episode, open_episode
 from bc_core.chunks import Array
-from bc_core.commands import TIMELINE_TOPICS, CommandTimeline, read_timeline
+from bc_core.commands import TIMELINE_TOPICS, TIMELINE_TYPES, CommandTimeline, read_timeline
 from bc_core.contract import Contract
 from bc_core.dagger.asked import AskedLabels, read_labels
 from bc_core.errors import BcError
-from bc_core.fields import ObservationError, extract, stamp_ns
+from bc_core.fields import ObservationError, stamp_ns
 from bc_core.frames import FrameAssembler
 from bc_core.grid import NANOSECONDS
 
@@ -78,41 +78,41 @@ def read_episode(
 ) -> EpisodeTicks:
     """Convert one bag. Only the topics of `streams` and the commands are decoded.
 
-    BcError: the bag cannot be read, was recorded under a contract that means something else for these streams, or holds
-    no observation at all.
+    BcError: the bag cannot be read, was recorded under a contract that means something else for these streams, holds
+    another type on one of the topics, no observation at all, or stamps further apart than any recording lasts.
     """
     episode = episode or open_episode(path)
     if "contract" in episode.info:
         recorded = Contract.from_document(episode.info["contract"], f"{path}/episode.json")
         recorded.check_same(contract, f"episode '{path}'", f"contract '{contract.name}'", streams)
+    types = {contract.observations[stream].topic: contract.observations[stream].type for stream in streams}
+    episode.require_types(types | TIMELINE_TYPES)
     assembler = FrameAssembler(contract, streams, n_obs_steps, keep=None)
     by_topic: dict[str, list[str]] = {}
     for stream in streams:
         by_topic.setdefault(contract.observations[stream].topic, []).append(stream)
     commands: list[tuple[str, Any]] = []
-    first, last = 0, -1
+    first, last = (0, ""), (-1, "")  # stamp, topic
     for topic, _, message in episode.messages([*by_topic, *TIMELINE_TOPICS]):
         if topic in TIMELINE_TOPICS:
             commands.append((topic, message))
         for stream in by_topic.get(topic, ()):
             stamp = stamp_ns(message)
-            assembler.add(stream, stamp, _extracted(path, contract, stream, message))
-            first, last = (stamp, stamp) if last < 0 else (min(first, stamp), max(last, stamp))
-    if last < 0:
+            try:
+                assembler.take(stream, message)
+            except ObservationError as error:
+                raise BcError(f"episode '{path}', message of {stamp / NANOSECONDS:.3f} s: {error}") from error
+            at = (stamp, topic)
+            first, last = (at, at) if not last[1] else (min(first, at), max(last, at))
+    if not last[1]:
         raise BcError(
             f"episode '{path}' holds no message on {', '.join(by_topic)}: leave it out, or record these topics"
         )
-    ticks = range(contract.grid.ceil(first), contract.grid.floor(last) + 1)
+    where = f"episode '{path}', stamps of '{first[1]}' to '{last[1]}',"
+    ticks = contract.grid.ticks(first[0], last[0], where)
     timeline = read_timeline(commands, contract.groups, f"episode '{path}'")
     on_grid = _on_grid(path.name, contract, ticks, assembler, timeline, episode.pauses)
     return replace(on_grid, labels=read_labels(path, contract))
-
-
-def _extracted(path: Path, contract: Contract, stream: str, message: Any) -> npt.NDArray[Any]:
-    try:
-        return extract(contract.observations[stream], message)
-    except ObservationError as error:
-        raise BcError(f"episode '{path}', message of {stamp_ns(message) / NANOSECONDS:.3f} s: {error}") from error
 
 
 def _on_grid(

@@ -1,6 +1,6 @@
 """One recorded episode, open for reading: what it says of itself, and its messages. Opened by bc_core.bags."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from rosbags.typesys.store import Typestore
 
 from bc_core import mcap_salvage
 from bc_core.errors import BcError
+from bc_core.grid import NANOSECONDS
 from bc_core.mcap_index import McapIndex, indexed_messages
 from bc_core.mcap_records import Channel
 from bc_core.message_types import UNDECODABLE, Definitions, store_for_definitions
@@ -92,18 +93,33 @@ class Episode:
         """The type store of the bag's own definitions."""
         return store_for_definitions(self._definitions)
 
+    def require_types(self, types: Mapping[str, str]) -> None:
+        """BcError: a topic of the bag holds messages of another type than `types` says (name -> type)."""
+        for name, wanted in types.items():
+            topic = self.topics.get(name)
+            if topic is None or not topic.count or topic.type_name == wanted:
+                continue
+            first = next(self.raw_messages([name]), None)
+            since = "" if first is None else f" (first received at {first.received_ns / NANOSECONDS:.3f} s)"
+            raise BcError(
+                f"{self.path}: '{name}' holds {topic.type_name}{since}, {wanted} is wanted: leave this episode out, or "
+                "correct the contract"
+            )
+
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Decoded messages of the topics (None: all), in order of reception. BcError: a message cannot be decoded."""
-        types = self.types
-        for topic, received_ns, type_name, data in self.raw_messages(topics):
-            try:
-                message = types.deserialize_cdr(data, type_name)
-            except UNDECODABLE as error:
-                raise BcError(
-                    f"{self.path}: the message on '{topic}' received at {received_ns} ns is not a valid {type_name} "
-                    f"({error}): leave this episode out"
-                ) from error
-            yield BagMessage(topic, received_ns, message)
+        return map(self.decoded, self.raw_messages(topics))
+
+    def decoded(self, raw: RawMessage) -> BagMessage:
+        """A message of this bag by its own definitions. BcError: it cannot be decoded."""
+        try:
+            message = self.types.deserialize_cdr(raw.data, raw.type_name)
+        except UNDECODABLE as error:
+            raise BcError(
+                f"{self.path}: the message on '{raw.topic}' received at {raw.received_ns} ns is not a valid "
+                f"{raw.type_name} ({error}): leave this episode out"
+            ) from error
+        return BagMessage(raw.topic, raw.received_ns, message)
 
     def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
         """Messages as recorded, undecoded, in order of reception; topics that the bag lacks yield nothing.

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bc_core.bag_storage import BagStorage
-from bc_core.bags import INFO_FILE
+from bc_core.account import INFO_FILE
+from bc_core.bag_storage import NO_ROOM, BagStorage
 from bc_core.contract import Contract, RecordedTopic
 from bc_core.errors import BcError
 from bc_core.message_types import definition, installed_types
@@ -221,8 +221,9 @@ class EpisodeWriter:
             if storage is not None:
                 storage.abandon()
                 shutil.rmtree(self.path)
+            remedy = "free space" if error.errno in NO_ROOM else "make it writable"
             raise RecordingError(
-                f"cannot record to {self.path}: {error.strerror}: free space, or choose another directory"
+                f"cannot record to {self.path}: {error.strerror}: {remedy}, or choose another directory"
             ) from error
         return storage
 

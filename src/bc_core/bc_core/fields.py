@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bc_core import images
+from bc_core import depth, images
 from bc_core.contract import COMPRESSED_IMAGE_TYPE, Observation
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
@@ -26,6 +26,10 @@ class ObservationError(BcError):
         self.stream = stream
 
 
+class BlindObservationError(ObservationError):
+    """A depth image in which nothing was measured. It counts as no sample, live as offline."""
+
+
 def time_ns(stamp: Any) -> int:
     """A builtin_interfaces/Time in integer nanoseconds."""
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
@@ -37,10 +41,11 @@ def stamp_ns(message: Any) -> int:
 
 
 def extract(observation: Observation, message: Any) -> npt.NDArray[Any]:
-    """The value of one sample, a copy: float64 of shape (width,), or a uint8 image of shape (height, width, channels).
+    """The value of one sample, a copy: float64 of shape (width,), a uint8 image of shape (height, width, channels), or
+    a float32 depth image of shape (height, width, 1) [m], 0 where there is no distance.
 
     ObservationError where the message lacks a field or joint, holds a value that is not finite, or an image of another
-    size than the contract's.
+    size than the contract's; BlindObservationError for a depth image of zeros alone.
     """
     return _image(observation, message) if observation.is_image else _numbers(observation, message)
 
@@ -97,17 +102,26 @@ def _getter(field: str) -> "attrgetter[Any]":
     return attrgetter(field)
 
 
-def _image(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
-    compressed = observation.type == COMPRESSED_IMAGE_TYPE
+def _image(observation: Observation, message: Any) -> npt.NDArray[Any]:
     try:
-        pixels, encoding = images.decompressed(message) if compressed else (images.pixels(message), message.encoding)
+        value = depth.distances(message) if observation.is_depth else _picture(observation, message)
+    except depth.BlindError as error:
+        raise BlindObservationError(observation.name, f"{observation.topic} {error}") from error
     except images.ImageError as error:
         raise ObservationError(observation.name, f"{observation.topic} {error}") from error
-    height, width = pixels.shape[:2]
+    height, width = value.shape[:2]
     if (height, width) != observation.shape[:2]:
         raise ObservationError(
             observation.name,
             f"{observation.topic} sends {width}x{height} pixels, the contract says "
             f"{observation.shape[1]}x{observation.shape[0]}: set the camera, or `shape` in the contract",
         )
+    return value
+
+
+def _picture(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
+    if observation.type == COMPRESSED_IMAGE_TYPE:
+        pixels, encoding = images.decompressed(message)
+    else:
+        pixels, encoding = images.pixels(message), message.encoding
     return images.converted(pixels, encoding, observation.encoding)

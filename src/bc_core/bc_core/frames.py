@@ -7,13 +7,14 @@ offline the converter adds a bag's samples and asks for frame after frame. The s
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bc_core import resampling
+from bc_core import fields, resampling
 from bc_core.contract import Contract, Observation
 from bc_core.errors import BcError
-from bc_core.fields import ObservationError
+from bc_core.fields import BlindObservationError, ObservationError
 from bc_core.grid import NANOSECONDS, to_nanoseconds
 from bc_core.resampling import NoSampleError, Samples, Value
 
@@ -22,9 +23,9 @@ from bc_core.resampling import NoSampleError, Samples, Value
 class Frame:
     """The observations of one tick.
 
-    values: per stream, shape (n_obs_steps, ...) with the newest last: float64 numbers (n_obs_steps, width) or uint8
-    images (n_obs_steps, height, width, channels). stamps: per stream, the stamps [ns] of all samples that it is made
-    of, oldest step first; rules that interpolate have two for each step.
+    values: per stream, shape (n_obs_steps, ...) with the newest last: float64 numbers (n_obs_steps, width) or images
+    (n_obs_steps, height, width, channels), uint8, or float32 of depth [m]. stamps: per stream, the stamps [ns] of all
+    samples that it is made of, oldest step first; rules that interpolate have two for each step.
     """
 
     tick: int
@@ -67,6 +68,16 @@ class FrameAssembler:
         samples.add(stamp_ns, value)
         if self._keep_ns is not None:
             samples.forget(samples.stamps[-1] - self._keep_ns - self._rules[stream].max_age_ns)
+
+    def take(self, stream: str, message: Any) -> None:
+        """Add what a recorded message holds; a depth image in which nothing was measured counts as none, as it does
+        live. ObservationError: any other that does not fit the contract.
+        """
+        try:
+            value = fields.extract(self._rules[stream], message)
+        except BlindObservationError:
+            return
+        self.add(stream, fields.stamp_ns(message), value)
 
     def reset(self) -> None:
         """Forget every sample: the clock or the scene has jumped."""

@@ -6,7 +6,11 @@ no offset. All times are integer nanoseconds: tick arithmetic is exact.
 
 from dataclasses import dataclass
 
+from bc_core.errors import BcError
+
 NANOSECONDS = 1_000_000_000
+MOST_TICKS = 1_000_000
+"""Of one recording: 14 hours at 20 Hz. One that claims more has a wrong stamp, and would take memory without end."""
 
 
 def to_nanoseconds(seconds: float) -> int:
@@ -43,3 +47,14 @@ class Grid:
     def ceil(self, time_ns: int) -> int:
         """The first tick at or after a time."""
         return -(-time_ns // self.dt_ns)
+
+    def ticks(self, first_ns: int, last_ns: int, where: str) -> range:
+        """All ticks of a recording from one time to another, both included. BcError: more than MOST_TICKS."""
+        ticks = range(self.ceil(first_ns), self.floor(last_ns) + 1)
+        if ticks.stop - ticks.start > MOST_TICKS:
+            raise BcError(
+                f"{where} lasts from {first_ns / NANOSECONDS:.3f} s to {last_ns / NANOSECONDS:.3f} s, more than "
+                f"{MOST_TICKS} ticks of {self.dt:g} s: one of these stamps is wrong, or a clock was set; leave it out, "
+                "or cut it in two"
+            )
+        return ticks

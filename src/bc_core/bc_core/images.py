@@ -1,5 +1,6 @@
 """Pixels out of image messages, duck-typed as in bc_core.fields, and between encodings."""
 
+import base64
 from typing import Any
 
 import cv2
@@ -54,7 +55,7 @@ def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
     if encoding.strip() == "mono8":
         stored = "mono8"
     flag = cv2.IMREAD_GRAYSCALE if stored == "mono8" else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), flag) if len(message.data) else None
+    image = _decoded(message.data, flag) if len(message.data) else None
     if image is None or stored not in CHANNELS:
         raise ImageError(
             f"holds {len(message.data)} bytes of format '{message.format}' that are no image: "
@@ -63,9 +64,29 @@ def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
     return np.asarray(image, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[stored]), stored
 
 
+def _decoded(data: Any, flag: int) -> Any:
+    """Pixels, or None: no image, or one that claims more pixels than OpenCV takes (2^30)."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
+    except cv2.error:
+        return None
+
+
 def converted(image: npt.NDArray[np.uint8], encoding: str, wanted: str) -> npt.NDArray[np.uint8]:
     """A copy of an image (height, width, channels) in another encoding, or the same."""
     if encoding == wanted:
         return image.copy()
     result = cv2.cvtColor(image, _CONVERSIONS[encoding, wanted])
     return np.asarray(result, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[wanted])
+
+
+def data_uri(image: npt.NDArray[np.uint8], encoding: str, quality: int | None = None) -> str:
+    """For pages and endpoints, an image as a PNG, or as a JPEG of a quality (1 to 100). BcError: it has no pixels."""
+    name, suffix, options = ("png", ".png", []) if quality is None else (
+        "jpeg", ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])  # fmt: skip
+    stored = "mono8" if encoding == "mono8" else "bgr8"
+    try:
+        data = cv2.imencode(suffix, converted(image, encoding, stored), options)[1]
+    except cv2.error as error:
+        raise BcError(f"an image of shape {image.shape} cannot be written as {name} ({error})") from error
+    return f"data:image/{name};base64," + base64.b64encode(data.tobytes()).decode("ascii")

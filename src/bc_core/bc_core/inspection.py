@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bc_core.bags import Episode, find_episodes, open_episode
+from bc_core.commands import ACK_TOPIC, MODE_TOPIC, TIMELINE_TYPES
 from bc_core.errors import BcError
 from bc_core.grid import NANOSECONDS
 
-_ACK, _MODE = "controller/ack", "controller/mode"
 _UNITS = ("B", "KiB", "MiB", "GiB")
 
 
@@ -107,8 +107,13 @@ def _commands(episode: Episode) -> tuple[dict[str, dict[str, int]], dict[str, in
     refused: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     since, mode = episode.start_ns, ""
-    for topic, received_ns, msg in episode.messages([_ACK, _MODE]):
-        if topic == _ACK:
+    ours = [
+        name
+        for name in (ACK_TOPIC, MODE_TOPIC)
+        if name in episode.topics and episode.topics[name].type_name == TIMELINE_TYPES[name]
+    ]  # a foreign bag may call something else so; its type is told with the topics
+    for topic, received_ns, msg in episode.messages(ours):
+        if topic == ACK_TOPIC:
             verdict = constant_name(msg, msg.verdict, ("IN_FORCE", "REFUSED"))
             chunks.setdefault(msg.source, Counter())[verdict] += 1
             if msg.verdict == msg.REFUSED:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bc_core.account import INFO_FILE
 from bc_core.bag_storage import BagStorage
-from bc_core.bags import INFO_FILE, METADATA_FILE, Episode, open_verified
+from bc_core.bags import METADATA_FILE, Episode, open_verified
 from bc_core.episode_writer import OUTCOMES, bag_metadata
 from bc_core.errors import BcError
 
@@ -108,5 +109,8 @@ def _recorded_outcome(episode: Episode) -> tuple[str, str]:
 
 
 def _latched_topics(info: dict[str, Any]) -> set[str]:
-    entries = info.get("contract", {}).get("record", [])
-    return {entry["topic"] for entry in entries if entry.get("latched")}
+    """Of the contract, as far as it can be understood: a bag is mended whatever its contract says."""
+    entries = info.get("contract", {}).get("record")
+    if not isinstance(entries, list):
+        return set()
+    return {str(entry.get("topic")) for entry in entries if isinstance(entry, dict) and entry.get("latched") is True}

@@ -4,7 +4,7 @@ import numpy as np
 
 from bc_core.bags import open_episode
 from bc_core.chunks import Array, Space
-from bc_core.commands import TIMELINE_TOPICS, read_timeline
+from bc_core.commands import TIMELINE_TOPICS, TIMELINE_TYPES, read_timeline
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import Grid
@@ -26,9 +26,10 @@ def recorded_runs(path: str, contract: Contract | None = None) -> tuple[list[Arr
         raise BcError(
             f"{path} commands poses: replay leads up to joint positions only; replay it on the recording robot"
         )
+    episode.require_types(TIMELINE_TYPES)
     messages = [(message.topic, message.msg) for message in episode.messages(TIMELINE_TOPICS)]
     timeline = read_timeline(messages, contract.groups, f"episode '{path}'")
-    ticks = range(contract.grid.ceil(episode.start_ns), contract.grid.floor(episode.end_ns) + 1)
+    ticks = contract.grid.ticks(episode.start_ns, episode.end_ns, f"episode '{path}'")
     rows = [timeline.at(contract.grid.time(tick)).row for tick in ticks]
     runs: list[list[Array]] = [[]]
     for row in rows:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, TIMELINE_TOPICS, read_timeline
+from bc_core.commands import ACK_TOPIC, COMMAND_TOPICS, MODE_TOPIC, TIMELINE_TOPICS, TIMELINE_TYPES, read_timeline
 from bc_core.contract import Contract, Observation
 from bc_core.episode import Episode
 from bc_core.errors import BcError
-from bc_core.fields import column_names, extract, stamp_ns
+from bc_core.fields import BlindObservationError, column_names, extract, stamp_ns
 from bc_core.inspection import constant_name
 from bc_core.optional import require
 
@@ -31,6 +31,8 @@ def view(episode: Episode, contract: Contract | None = None, save: Path | None =
     """
     rerun = require("rerun", "rerun-sdk", "bcros view")
     contract = contract or _own_contract(episode)
+    types = {observation.topic: observation.type for observation in contract.observations.values()}
+    episode.require_types(types | TIMELINE_TYPES)
     recording = rerun.RecordingStream("bc_ros", recording_id=episode.name)
     try:
         if save is None:
@@ -93,8 +95,14 @@ def _show_observation(shown: _Shown, episode: Episode, observation: Observation)
     times: list[int] = []
     values: list[npt.NDArray[np.float64]] = []
     for _, _, message in episode.messages([observation.topic]):
-        value, time = extract(observation, message), stamp_ns(message)
-        if observation.is_image:
+        time = stamp_ns(message)
+        try:
+            value = extract(observation, message)
+        except BlindObservationError:  # nothing to show
+            continue
+        if observation.is_depth:
+            shown.at(time, f"cameras/{observation.name}", shown.rerun.DepthImage(value[..., 0], meter=1.0))
+        elif observation.is_image:
             order = "L" if observation.encoding == "mono8" else observation.encoding.removesuffix("8").upper()
             image = value[..., 0] if order == "L" else value
             shown.at(time, f"cameras/{observation.name}", shown.rerun.Image(image, color_model=order))
@@ -118,7 +126,7 @@ def _show_commands(shown: _Shown, episode: Episode, contract: Contract) -> None:
         elif topic == MODE_TOPIC:
             shown.at(stamp_ns(message), "mode", shown.rerun.StateChange(state=constant_name(message, message.mode)))
     timeline = read_timeline(found, contract.groups, f"episode '{episode.path}'")
-    ticks = range(contract.grid.ceil(episode.start_ns), contract.grid.floor(episode.end_ns) + 1)
+    ticks = contract.grid.ticks(episode.start_ns, episode.end_ns, f"episode '{episode.path}'")
     commands = [(contract.grid.time(tick), timeline.at(contract.grid.time(tick))) for tick in ticks]
     rows = [(time, command.row) for time, command in commands if command.row is not None]
     for group in contract.groups:

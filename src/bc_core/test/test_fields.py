@@ -1,5 +1,7 @@
 """Values out of messages: by joint name, by path, from images; faults are refused by name."""
 
+import struct
+import zlib
 from array import array
 from types import SimpleNamespace
 from typing import Any
@@ -133,10 +135,23 @@ def test_a_grey_image_is_coloured(packed: Observation, pixels: np.ndarray) -> No
     np.testing.assert_array_equal(value, np.repeat(pixels[:, :, :1], 3, axis=2))
 
 
+def png(width: int, height: int) -> bytes:
+    """A file that claims such a size, and holds one black row."""
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(width + 1))),
+    ]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def test_faulty_compressed_images(packed: Observation, pixels: np.ndarray) -> None:
     with pytest.raises(ObservationError, match="48x96 pixels, the contract says 96x96"):
         extract(packed, compressed(pixels[:, :48], ".png", "png"))
-    for data in (b"", b"no image"):
+    huge = png(100_000, 100_000)
+    for data in (b"", b"no image", huge):
         with pytest.raises(ObservationError, match=f"holds {len(data)} bytes of format 'png' that are no image"):
             extract(packed, SimpleNamespace(format="png", data=array("B", data)))
 

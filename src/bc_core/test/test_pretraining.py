@@ -94,6 +94,11 @@ def test_an_encoder_comes_of_failures_too_and_a_policy_takes_it(
     assert summary["validation_loss"] < 0.7 * first["validation_loss"]
     picture = cv2.imread(str(tmp_path / "out" / "reconstructions.png"))
     assert picture.shape == ((96 if kind == "mae" else 64), 8 * 32, 3)
+    page = (tmp_path / "out" / "summary.html").read_text()
+    for alt in ("Loss over steps", "pictures", "what is made of it", "Pictures and brightness by episode"):
+        assert f'alt="{alt}"' in page
+    assert page.count("data:image/png;base64,") == len(picture) // 32
+    assert "kept out of training" in page and "http" not in page.replace("http://www.w3.org", "")
     assert not list((tmp_path / "out").glob("*.bin")) and not (tmp_path / "out.run" / STATE_FILE).exists()
     found = described(VisionConfig({"default": PretrainedConfig(path=str(tmp_path / "out"), pooling="flat")}))
     encoder = build_encoder(View("camera", 1, 96, 96, 3, "rgb8"), found.of("camera"))

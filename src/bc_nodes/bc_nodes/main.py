@@ -66,4 +66,6 @@ def run_node(
             node.destroy_node()
         rclpy.try_shutdown()
         gc.unfreeze()  # a node refers to itself through its callbacks, and what is frozen is not collected at the end
+        # Ctrl-C comes twice, from the terminal and from ros2 launch: the second must not kill Python as it goes down.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0

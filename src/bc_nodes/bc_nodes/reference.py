@@ -5,6 +5,7 @@ import numpy as np
 from bc_core.chunks import ActionGroup, Array, Space
 from bc_core.errors import BcError
 from bc_msgs.msg import ControllerState
+from bc_nodes.convert import pose_from_msg
 
 
 def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Array:
@@ -23,7 +24,21 @@ def reference_row(state: ControllerState, groups: tuple[ActionGroup, ...]) -> Ar
                 )
             row[group.columns] = [by_name[name] for name in group.names]
         else:
-            raise BcError(
-                f"group '{group.name}' is a pose: only joint positions and grippers are led on from the reference"
-            )
+            row[group.columns] = _pose(state, group)
     return row
+
+
+def _pose(state: ControllerState, group: ActionGroup) -> Array:
+    """Where the reference of the tool stands; the controller itself refuses chunks for another tip than its own."""
+    pose, frame = pose_from_msg(state.tcp_reference), state.header.frame_id
+    if frame != group.frame_id:
+        raise BcError(
+            f"the contract commands '{group.name}' in '{group.frame_id}', but the controller tells of its tool in "
+            f"'{frame}': name that frame in the contract"
+        )
+    if not abs(np.linalg.norm(pose[3:]) - 1.0) < 1e-3:
+        raise BcError(
+            f"the contract commands '{group.name}' as a pose, but the controller's tcp_reference has the quaternion "
+            f"{pose[3:].tolist()}: fill tcp_reference in controller/state"
+        )
+    return pose

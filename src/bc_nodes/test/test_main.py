@@ -3,6 +3,9 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +50,26 @@ def test_a_signal_ends_a_node_cleanly(executor: Any, number: int) -> None:
     closed: list[bool] = []
     assert run_node(node(lambda: os.kill(os.getpid(), number), closed), executor_class=executor) == 0
     assert closed == [True]
+
+
+def test_ctrl_c_that_comes_again_and_again_is_one_end() -> None:
+    """As under ros2 launch, which passes on what the terminal has sent to every process already."""
+    program = """
+import sys
+from bc_nodes.lifecycle import BcLifecycleNode
+from bc_nodes.main import run_node
+class Quiet(BcLifecycleNode):
+    def __init__(self):
+        super().__init__("quiet")
+        self.create_timer(0.01, lambda: print("up", flush=True))
+sys.exit(run_node(Quiet))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "up\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+    assert process.returncode == 0
 
 
 @EXECUTORS

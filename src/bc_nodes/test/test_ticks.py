@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from bc_core.grid import Grid
+from bc_nodes import ticks
 from bc_nodes.ticks import TickTimer
 
 MS = 1_000_000
@@ -92,3 +93,26 @@ def test_cancelled_it_is_silent(rig: Rig) -> None:
     assert rig.at(START + 1) == [START + 1]
     timer.cancel()
     assert rig.at(START + 2) == []
+
+
+def test_in_wall_time_it_is_awake_before_the_tick_and_calls_as_it_begins(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(type(rig.clock), "ros_time_is_active", property(lambda _: False))
+    monkeypatch.setattr(ticks.time, "sleep", slept.append)
+    TickTimer(rig.node, GRID, rig.called.append, early_ns=MS)
+    assert rig.at(START + 1, -2 * MS) == []
+    assert rig.at(START + 1, -MS // 2) == [START + 1]
+    assert slept == [pytest.approx(0.5e-3)]
+    assert rig.at(START + 1, 10 * MS) == []
+    assert rig.at(START + 2, 3 * MS) == [START + 2]
+    assert rig.at(START + 3, -MS) == [START + 3]
+    assert len(slept) == 2
+
+
+def test_in_simulated_time_nothing_is_slept_through(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticks.time, "sleep", lambda _: pytest.fail("slept"))
+    TickTimer(rig.node, GRID, rig.called.append, early_ns=MS)
+    assert rig.at(START + 1, -MS // 2) == []
+    assert rig.at(START + 1) == [START + 1]

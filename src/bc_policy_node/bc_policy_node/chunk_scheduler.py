@@ -48,6 +48,9 @@ TUNABLE = (
 )
 """Parameters that may be set while it runs: name, default, description."""
 
+EARLY_NS = 500_000
+"""Of the tick timer: every request waits for it. An acknowledgement in this time counts from the tick after."""
+
 
 class ChunkScheduler(BcLifecycleNode):
     """Asks policy_node for chunks, publishes them on command/policy, listens to the controller's verdicts."""
@@ -102,7 +105,7 @@ class ChunkScheduler(BcLifecycleNode):
         return prepared
 
     def activate(self) -> None:
-        self._ticks = TickTimer(self, self._grid, self._on_tick)
+        self._ticks = TickTimer(self, self._grid, self._on_tick, early_ns=EARLY_NS)
 
     def deactivate(self) -> None:
         self._ticks.cancel()

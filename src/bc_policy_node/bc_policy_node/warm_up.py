@@ -19,12 +19,14 @@ def warm_up(policy: Policy) -> float:
     for stream in policy.streams:
         observation = policy.contract.observations[stream]
         if observation.is_image:
-            values[stream] = np.zeros((policy.n_obs_steps, *observation.shape), dtype=np.uint8)
+            dtype = np.float32 if observation.is_depth else np.uint8
+            values[stream] = np.zeros((policy.n_obs_steps, *observation.shape), dtype=dtype)
         else:
             width = len(observation.fields) * max(1, len(observation.names))
             values[stream] = np.ones((policy.n_obs_steps, width))  # ones: a quaternion of zeros would be none
     frame = Frame(tick=0, values=values, stamps=dict.fromkeys(policy.streams, (0,)))
-    prefix = np.zeros((policy.horizon // 2, policy.width))
+    free = policy.infer(frame, None, 0, 1, Mask.FREE, seed=0)
+    prefix = free[: policy.horizon // 2]  # no zeros: where poses are commanded, a row must hold a rotation
     seconds = 0.0
     for _ in range(ROUNDS):
         for mask in sorted(policy.masks):

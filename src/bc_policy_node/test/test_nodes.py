@@ -1,155 +1,75 @@
-"""policy_node and chunk_scheduler over a real ROS graph, with a robot that is a few lines long."""
+"""policy_node and chunk_scheduler over a real ROS graph."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.experimental import EventsExecutor
+from diagnostic_msgs.msg import DiagnosticStatus
+from little_graph import RAW_JUMP, Graph, running
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import JointState
-from two_joints import CONTRACT, JOINTS, write_checkpoint, write_yaml
+from two_joints import CONTRACT, write_checkpoint, write_yaml
 
+from bc_core.chunks import ActionGroup, Space
 from bc_core.contract import Contract
+from bc_core.encoding import Encoding
 from bc_core.errors import BcError
 from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler, manifest_stamps
 from bc_core.mask import Mask
 from bc_core.policies.chunk_policy import ChunkPolicy
-from bc_msgs.msg import (
-    ActionChunk,
-    ChunkAck,
-    ChunkRequest,
-    ControllerState,
-    ControlMode,
-    FrameManifest,
-    PolicyChunk,
-    SchedulerStatus,
-)
-from bc_nodes import qos
-from bc_nodes.convert import chunk_from_msg, to_ns
-from bc_nodes.testing import domain_of_its_own
-from bc_policy_node.chunk_scheduler import ChunkScheduler
-from bc_policy_node.policy_node import PolicyNode
-
-RAW_JUMP = 0.125  # [rad], as this robot claims
-PATIENCE = 20.0  # s, far beyond what is needed: a bound for a broken build, no expectation of speed
-
-
-class Robot(Node):
-    """Sends joint states and the controller's topics; acknowledges every chunk."""
-
-    def __init__(self) -> None:
-        super().__init__("robot")
-        self.mute = False
-        self.state_epoch = 0
-        self.sent: list[JointState] = []
-        self.chunks: list[ActionChunk] = []
-        self.manifests: list[FrameManifest] = []
-        self.answers: list[PolicyChunk] = []
-        self.status: list[SchedulerStatus] = []
-        self.requests: list[ChunkRequest] = []
-        self.acks: dict[int, ChunkAck] = {}
-        self.told: list[DiagnosticStatus] = []
-        self.position = [0.3, -0.4]
-        self._joints = self.create_publisher(JointState, "joint_states", qos.stream_out(200))
-        self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
-        self._mode = self.create_publisher(ControlMode, "controller/mode", qos.LATCHED)
-        self._ack = self.create_publisher(ChunkAck, "controller/ack", qos.EVENT)
-        self.create_subscription(ActionChunk, "command/policy", self._on_chunk, qos.COMMAND)
-        self.create_subscription(FrameManifest, "policy/manifest", self.manifests.append, qos.EVENT)
-        self.create_subscription(ChunkRequest, "policy/request", self.requests.append, qos.EVENT)
-        self.create_subscription(PolicyChunk, "policy/chunk", self.answers.append, qos.EVENT)
-        self.create_subscription(SchedulerStatus, "scheduler/status", self.status.append, qos.EVENT)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
-        self.create_timer(0.01, self._send)
-
-    def mode(self, mode: int, epoch: int, told_by_state: bool = True) -> None:
-        """Change mode; told_by_state: the states say so, too."""
-        if told_by_state:
-            self.state_epoch = epoch
-        self._mode.publish(ControlMode(mode=mode, epoch=epoch))
-
-    def _send(self) -> None:
-        stamp = self.get_clock().now().to_msg()
-        state = ControllerState(joint_names=JOINTS, position_reference=self.position, mode_epoch=self.state_epoch)
-        state.header.stamp = stamp
-        self._state.publish(state)
-        if not self.mute:
-            joints = JointState(name=JOINTS, position=(np.array(self.position) + 1e-3 * np.random.rand(2)).tolist())
-            joints.header.stamp = stamp
-            self.sent.append(joints)
-            self._joints.publish(joints)
-
-    def _on_chunk(self, msg: ActionChunk) -> None:
-        self.chunks.append(msg)
-        ack = ChunkAck(source="policy", producer_id=msg.producer_id, sequence=msg.sequence, verdict=ChunkAck.IN_FORCE)
-        ack.header.stamp = ack.effective = self.get_clock().now().to_msg()
-        ack.raw_jump = RAW_JUMP
-        self.acks[msg.sequence] = ack
-        self._ack.publish(ack)
-
-    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        self.told += msg.status
-
-    def heard(self, level: bytes, words: str) -> bool:
-        """Whether a node has said such a thing on /diagnostics, at this level."""
-        return any(status.level == level and words in status.message for status in self.told)
-
-
-class Graph:
-    """Both nodes and the robot in one executor."""
-
-    def __init__(self) -> None:
-        self.executor = EventsExecutor()  # as in their processes
-        self.robot = Robot()
-        self.nodes = [PolicyNode(), ChunkScheduler()]
-        for node in (self.robot, *self.nodes):
-            self.executor.add_node(node)
-
-    def bring_up(self) -> None:
-        for node in self.nodes:
-            node.bring_up()
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "it never happened"
-            self.executor.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        self.executor.shutdown()
-        for node in (*self.nodes, self.robot):
-            if hasattr(node, "close"):
-                node.close()
-            node.destroy_node()
+from bc_msgs.msg import ActionChunk, ChunkRequest, ControllerState, ControlMode, PolicyChunk, SchedulerStatus
+from bc_nodes.convert import chunk_from_msg, pose_to_msg, to_ns
+from bc_nodes.reference import reference_row
 
 
 @pytest.fixture
 def graph(tmp_path: Path) -> Iterator[Graph]:
-    write_checkpoint(tmp_path / "checkpoint", write_yaml(tmp_path / "contract.yaml", CONTRACT), horizon=16)
-    with domain_of_its_own():
-        parameters = {
-            "policy_node:checkpoint": tmp_path / "checkpoint",
-            "policy_node:contract": tmp_path / "contract.yaml",
-            "chunk_scheduler:checkpoint": tmp_path / "checkpoint",
-            "chunk_scheduler:s_min": 3,
-            "chunk_scheduler:delay_init": 2,
-        }
-        overrides = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
-        rclpy.init(args=["--ros-args", *overrides])
-        graph = Graph()
+    contract = write_yaml(tmp_path / "contract.yaml", CONTRACT)
+    with running(write_checkpoint(tmp_path / "checkpoint", contract, horizon=16), contract) as graph:
         yield graph
-        graph.close()
-        rclpy.shutdown()
+
+
+@pytest.fixture
+def posed(tmp_path: Path) -> Iterator[Graph]:
+    """Its policy commands the pose of the tool."""
+    hand = {"space": "cartesian_pose", "tip": "hand", "frame_id": "base"}
+    contract = write_yaml(tmp_path / "contract.yaml", {**CONTRACT, "actions": {"hand": hand}})
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", contract, horizon=16, encoding=Encoding.ABSOLUTE)
+    with running(checkpoint, contract) as graph:
+        yield graph
+
+
+def test_a_policy_of_poses_leads_on_from_where_the_tool_stands(posed: Graph) -> None:
+    posed.bring_up()
+    robot = posed.robot
+    posed.until(lambda: bool(robot.count_subscribers("controller/mode")))
+    robot.mode(ControlMode.POLICY, 2)
+    posed.until(lambda: len(robot.chunks) >= 4)
+    chunks = [chunk_from_msg(msg) for msg in robot.chunks]
+    first = chunks[0]
+    assert first.frozen > 0
+    np.testing.assert_allclose(first.actions[: first.frozen], [robot.tool] * first.frozen, atol=1e-9)
+    for old, new in pairwise(chunks):
+        executed = (new.stamp_ns - old.stamp_ns) // 50_000_000
+        np.testing.assert_array_equal(new.actions[: new.frozen], old.actions[executed : executed + new.frozen])
+        np.testing.assert_allclose(np.linalg.norm(new.actions[:, 3:], axis=1), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "quaternion", "words"),
+    [("world", [0.0, 0.0, 0.0, 1.0], "in 'base', but the controller tells of its tool in 'world'"),
+     ("base", [0.0] * 4, "fill tcp_reference")],
+)  # fmt: skip
+def test_a_pose_that_the_controller_does_not_tell_is_refused(frame: str, quaternion: list[float], words: str) -> None:
+    state = ControllerState(tcp_reference=pose_to_msg(np.array([0.4, 0.0, 0.3, *quaternion])))
+    state.header.frame_id = frame
+    with pytest.raises(BcError, match=words):
+        reference_row(state, (ActionGroup("hand", Space.CARTESIAN_POSE, (), 0, 7, "hand", "base"),))
 
 
 def test_chunks_are_chained_exactly(graph: Graph) -> None:

@@ -7,12 +7,14 @@ import numpy as np
 import yaml
 
 from bc_core.checkpoint import save_policy
+from bc_core.chunks import Space
 from bc_core.contract import Contract
 from bc_core.encoding import Encoding
 from bc_core.normalisation import Normaliser
 from bc_core.policies.chunk_policy import ChunkPolicy, input_layout
 from bc_core.policies.config import PolicyConfig
 from bc_core.policies.heads.config import FlowConfig
+from bc_core.policies.vision.config import VisionConfig
 
 JOINTS = ["j1", "j2"]
 ARM: dict[str, Any] = {
@@ -41,14 +43,24 @@ def write_yaml(path: Path, document: object) -> Path:
     return path
 
 
-def write_checkpoint(folder: Path, contract: Path, horizon: int) -> Path:
+def write_checkpoint(
+    folder: Path,
+    contract: Path,
+    horizon: int,
+    observations: tuple[str, ...] = ("arm",),
+    vision: VisionConfig = VisionConfig(),
+    n_obs_steps: int = 1,
+    encoding: Encoding = Encoding.RELATIVE,
+) -> Path:
+    """vision: of the cameras among the observations."""
     read = Contract.load(contract)
-    config = PolicyConfig(("arm",), (), 1, horizon, Encoding.RELATIVE, 0.1, 32, 1, 0.0, FlowConfig(flow_steps=3))
+    head = FlowConfig(flow_steps=3)
+    config = PolicyConfig(observations, (), n_obs_steps, horizon, encoding, 0.1, 32, 1, 0.0, head, vision)
     encoder, features, _, _ = input_layout(read, config)
-    size = features({"arm": np.zeros((1, 2))}).size
-    scale = np.full((horizon, encoder.width), 0.1)
-    policy = ChunkPolicy(
-        read, config, Normaliser(np.zeros(size), np.ones(size)), Normaliser(np.zeros_like(scale), scale)
-    )
+    size = features({"arm": np.zeros((n_obs_steps, 2))}).size
+    scale, mean = np.full((horizon, encoder.width), 0.1), np.zeros((horizon, encoder.width))
+    if read.groups[0].space == Space.CARTESIAN_POSE:
+        mean[:, [3, 7]] = 1.0  # two columns of a rotation that turns nothing
+    policy = ChunkPolicy(read, config, Normaliser(np.zeros(size), np.ones(size)), Normaliser(mean, scale))
     save_policy(policy, folder, {})
     return folder

@@ -14,9 +14,9 @@ class TickBarrier:
         self._arrived: dict[str, int] = {}
 
     @property
-    def joined(self) -> bool:
-        """Has every participant been heard of?"""
-        return all(done is not None for done in self._done.values())
+    def unheard(self) -> list[str]:
+        """Participants that have never said anything."""
+        return [name for name, done in self._done.items() if done is None]
 
     def tick_done(self, participant: str, time_ns: int, sequence: int) -> bool:
         """A TickDone: time of its tick, last chunk sent before it (0: none). False: not a participant."""

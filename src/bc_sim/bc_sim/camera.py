@@ -10,6 +10,17 @@ from bc_core.errors import BcError
 from bc_sim.task_config import Camera
 
 IMAGE_TOPIC = "camera/image_raw"
+DEPTH_TOPIC = "camera/depth/image_raw"
+
+
+def camera_topics(camera: Camera) -> tuple[str, ...]:
+    """Of its images."""
+    return (IMAGE_TOPIC,) if camera.depth is None else (IMAGE_TOPIC, DEPTH_TOPIC)
+
+
+def info_topic(image_topic: str) -> str:
+    """Where the camera's intrinsics come with the images of a topic, by image_transport's convention."""
+    return f"{image_topic.rpartition('/')[0]}/camera_info"
 
 
 def camera_matrix(camera: Camera) -> npt.NDArray[np.float64]:
@@ -36,11 +47,25 @@ class OffscreenCamera:
 
     def render(self, data: mujoco.MjData) -> npt.NDArray[np.uint8]:
         """The picture of a state, shape (height, width, 3), RGB. Only data.qpos need be up to date."""
+        self._look_at(data)
+        pixels: npt.NDArray[np.uint8] = self._renderer.render()
+        return pixels
+
+    def measure(self, data: mujoco.MjData) -> npt.NDArray[np.float32]:
+        """Distances of a state along the optical axis, shape (height, width) [m], of the pixels of `render`. What is
+        farther than OpenGL's clipping plane has its distance."""
+        self._look_at(data)
+        self._renderer.enable_depth_rendering()
+        try:
+            distances: npt.NDArray[np.float32] = self._renderer.render()
+        finally:
+            self._renderer.disable_depth_rendering()
+        return distances
+
+    def _look_at(self, data: mujoco.MjData) -> None:
         mujoco.mj_kinematics(self._model, data)
         mujoco.mj_camlight(self._model, data)
         self._renderer.update_scene(data, camera=self._camera.name)
-        pixels: npt.NDArray[np.uint8] = self._renderer.render()
-        return pixels
 
     def close(self) -> None:
         self._renderer.close()

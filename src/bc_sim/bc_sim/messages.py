@@ -5,6 +5,7 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 from cv_bridge import CvBridge
+from mujoco import MjData
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
@@ -14,10 +15,10 @@ from bc_msgs.msg import ControllerState as ControllerStateMsg
 from bc_msgs.msg import ControllerStatus as ControllerStatusMsg
 from bc_nodes.convert import odometry_to_msg, pose_to_msg, to_stamp
 from bc_sim._plant import PlantStatus, Sample
-from bc_sim.camera import camera_matrix
+from bc_sim.camera import DEPTH_TOPIC, IMAGE_TOPIC, OffscreenCamera, camera_matrix
 from bc_sim.simulation import Array, ObjectState
 from bc_sim.task import TaskOutcome
-from bc_sim.task_config import Camera
+from bc_sim.task_config import Camera, Depth
 
 _BRIDGE = CvBridge()
 
@@ -141,6 +142,28 @@ def image(pixels: npt.NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:
     msg.header.stamp = to_stamp(stamp_ns)
     msg.header.frame_id = frame_id
     return msg
+
+
+def depth_image(distances: npt.NDArray[np.float32], depth: Depth, stamp_ns: int, frame_id: str) -> Image:
+    """Distances (height, width) [m] as a sensor of this range tells them: by REP 118 in whole millimetres, 0 where it
+    measures nothing, or in metres, -inf where something is too near for it and inf where it is too far."""
+    near, far = distances < depth.near, distances > depth.far
+    if depth.encoding == "16UC1":
+        numbers = np.where(near | far, 0.0, np.rint(distances * 1000.0)).astype(np.uint16)
+    else:
+        numbers = np.select([near, far], [np.float32(-np.inf), np.float32(np.inf)], distances)
+    msg = _BRIDGE.cv2_to_imgmsg(numbers)  # encoding by dtype: named, 16UC1 is refused as incompatible with itself
+    msg.header.stamp = to_stamp(stamp_ns)
+    msg.header.frame_id = frame_id
+    return msg
+
+
+def camera_images(eye: OffscreenCamera, data: MjData, camera: Camera, stamp_ns: int) -> list[tuple[str, Image]]:
+    """What a camera sees of a state, by topic, all with one stamp."""
+    seen = [(IMAGE_TOPIC, image(eye.render(data), stamp_ns, camera.name))]
+    if camera.depth is not None:
+        seen.append((DEPTH_TOPIC, depth_image(eye.measure(data), camera.depth, stamp_ns, camera.name)))
+    return seen
 
 
 def camera_info(camera: Camera, stamp_ns: int) -> CameraInfo:

@@ -14,7 +14,7 @@ from bc_msgs.msg import ChunkAck, ControllerState, ControllerStatus, ControlMode
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
 from bc_sim import messages
-from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera
+from bc_sim.camera import OffscreenCamera, camera_topics, info_topic
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS, Simulation
 
@@ -41,9 +41,12 @@ class Publications:
         self._state = node.create_publisher(ControllerState, "controller/state", qos.stream_out(_STATE))
         self._status = node.create_publisher(ControllerStatus, "controller/status", qos.stream_out(_STATUS))
         self._object = node.create_publisher(Odometry, "object/odometry", qos.stream_out(_OBJECT))
-        image_rate = simulation.task_config.camera.rate
-        self._image = node.create_publisher(Image, IMAGE_TOPIC, qos.stream_out(image_rate))
-        self._camera_info = node.create_publisher(CameraInfo, "camera/camera_info", qos.stream_out(image_rate))
+        camera = simulation.task_config.camera
+        self._images = {
+            topic: (node.create_publisher(Image, topic, qos.stream_out(camera.rate)),
+                    node.create_publisher(CameraInfo, info_topic(topic), qos.stream_out(camera.rate)))
+            for topic in camera_topics(camera)
+        }  # fmt: skip
         self._task = node.create_publisher(TaskState, "task/state", qos.EVENT)
         # In the order in which they are read: joint states were sampled by the plant, the others are as of now.
         streams: dict[str, tuple[float, Callable[[], list[Reading]]]] = {
@@ -101,11 +104,12 @@ class Publications:
             self._send(publisher, message)
 
     def publish_image(self, camera: OffscreenCamera) -> None:
-        """Render the newest state and send it with the camera's intrinsics; in the camera's thread."""
+        """Render the newest state and send it, each image with the camera's intrinsics; in the camera's thread."""
         stamp, config = self._simulation.read(self._camera_data), self._simulation.task_config.camera
-        pixels = camera.render(self._camera_data)
-        self._send(self._camera_info, messages.camera_info(config, stamp))
-        self._send(self._image, messages.image(pixels, stamp, config.name))
+        for topic, image in messages.camera_images(camera, self._camera_data, config, stamp):
+            publisher, info = self._images[topic]
+            self._send(info, messages.camera_info(config, stamp))
+            self._send(publisher, image)
 
     def _read_joints(self) -> list[Reading]:
         samples = self._simulation.plant.samples()

@@ -63,6 +63,10 @@ class LockStep:
             self._condition.notify_all()
         self._worker.stop()
 
+    def unheard(self) -> list[str]:
+        """Participants of lock step that have said nothing yet: until they do, everything is sent again and again."""
+        return self._barrier.unheard
+
     @contextmanager
     def paused(self, at_tick: bool = False) -> Iterator[None]:
         """Time does not pass inside; at_tick: it stands at a tick. The barrier is looked at anew afterwards."""
@@ -115,7 +119,7 @@ class LockStep:
                 break
             if self._condition.wait(_REPEAT):
                 continue
-            if self._barrier.joined:
+            if not self._barrier.unheard:
                 self._publications.publish_clock()  # consumers take the clock best-effort: it can be lost
             else:
                 self._publications.repeat()
@@ -155,6 +159,10 @@ class RealTime:
         for worker in self._workers:
             worker.stop()
         self._simulation.plant.stop()
+
+    def unheard(self) -> list[str]:
+        """Nobody: real time waits for no participant."""
+        return []
 
     @contextmanager
     def paused(self, at_tick: bool = False) -> Iterator[None]:

@@ -128,6 +128,9 @@ class SimNode(BcLifecycleNode):
         if self._runner is None:
             response.success, response.message = False, "the simulation is not active: activate node 'sim' first"
             return response
+        if unheard := self._runner.unheard():  # what is sent again for them would come twice into a recording
+            response.success, response.message = False, f"lock step has not heard of {', '.join(unheard)} yet"
+            return response
         started = time.monotonic()
         with self._runner.paused(at_tick=True):  # in lock step: the same seed gives the same states at the same ticks
             stamp = self._simulation.reset(request.seed, request.keep_robot)

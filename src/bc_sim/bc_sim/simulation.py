@@ -20,7 +20,7 @@ from bc_core.errors import BcError
 from bc_sim import scene as scenes
 from bc_sim._plant import Plant
 from bc_sim.appearance import draw_look, wear
-from bc_sim.camera import IMAGE_TOPIC
+from bc_sim.camera import DEPTH_TOPIC, IMAGE_TOPIC
 from bc_sim.task import ConveyorPick, TaskOutcome, draw_start, write_start
 from bc_sim.task_config import TaskConfig
 
@@ -170,9 +170,11 @@ def check_contract(contract: Contract, robot: Robot, task: TaskConfig, camera: b
     same("robot.base_frame", contract.robot.base_frame, robot.base_frame, "the robot file")
     layout = [(group.name, int(group.space), list(group.names)) for group in contract.groups]
     same("actions", layout, [(g.name, g.space, list(g.names)) for g in robot.controller.groups], "the robot file")
+    depth = task.camera.depth
+    encodings = {IMAGE_TOPIC: "rgb8", DEPTH_TOPIC: depth.encoding if depth else "no depth (camera.depth is not set)"}
     for stream in contract.observations.values():
-        if stream.is_image and stream.topic == IMAGE_TOPIC and camera:
-            same(f"{stream.name}.encoding", stream.encoding, "rgb8", "the simulated camera")
-            shape = (task.camera.height, task.camera.width, 3)
+        if stream.is_image and stream.topic in encodings and camera:
+            same(f"{stream.name}.encoding", stream.encoding, encodings[stream.topic], "the simulated camera")
+            shape = (task.camera.height, task.camera.width, 1 if stream.is_depth else 3)
             same(f"{stream.name}.shape", tuple(stream.shape), shape, f"task '{task.task}'")
             same(f"{stream.name}.rate", stream.rate, task.camera.rate, f"task '{task.task}'")

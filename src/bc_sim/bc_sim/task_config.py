@@ -5,12 +5,14 @@ from pathlib import Path
 
 import yaml
 
+from bc_core.depth import KINDS
 from bc_core.errors import BcError
 from bc_core.schema import Section
 from bc_core.tags.config import DICTIONARIES
 from bc_sim.appearance import Appearance, appearance_of
 
 Range = tuple[float, float]
+_FARTHEST = 60.0  # [m]: what a whole number of millimetres in 16 bits can say
 TASKS = ("conveyor_pick",)  # the tasks that bc_sim knows
 
 
@@ -73,8 +75,21 @@ class Success:
 
 
 @dataclass(frozen=True)
+class Depth:
+    """What the camera measures beside colours, pixel for pixel: distances from `near` to `far` [m], in an encoding of
+    REP 118."""
+
+    encoding: str
+    near: float
+    far: float
+
+
+@dataclass(frozen=True)
 class Camera:
-    """A fixed camera: pixels, rate [Hz], vertical field of view [deg], position and target [m] in the base frame."""
+    """A fixed camera: pixels, rate [Hz], vertical field of view [deg], position and target [m] in the base frame.
+
+    depth: None: it sees colours alone.
+    """
 
     name: str
     width: int
@@ -83,6 +98,7 @@ class Camera:
     fovy: float
     position: tuple[float, ...]
     look_at: tuple[float, ...]
+    depth: Depth | None = None
 
 
 @dataclass(frozen=True)
@@ -216,8 +232,21 @@ def _camera(section: Section) -> Camera:
         fovy=section.number("fovy", minimum=1.0, maximum=170.0),
         position=section.numbers("position", length=3),
         look_at=section.numbers("look_at", length=3),
+        depth=_depth(section.section("depth")) if section.has("depth") else None,
     )
     if camera.position[:2] == camera.look_at[:2]:
         raise section.error("position", camera.position, "must not lie straight above or below look_at")
     section.finish()
     return camera
+
+
+def _depth(section: Section) -> Depth:
+    depth = Depth(
+        encoding=section.text("encoding", choices=tuple(KINDS)),
+        near=section.number("near", minimum=0.001),
+        far=section.number("far", maximum=_FARTHEST),
+    )
+    if depth.far <= depth.near:
+        raise section.error("far", depth.far, f"must be above near = {depth.near:g}")
+    section.finish()
+    return depth

@@ -5,7 +5,7 @@ TICK = 50_000_000
 
 def test_nobody_to_wait_for_never_closes() -> None:
     barrier = TickBarrier([])
-    assert barrier.joined
+    assert not barrier.unheard
     assert barrier.waiting_for(TICK) == []
 
 
@@ -13,9 +13,9 @@ def test_opens_when_all_have_done_the_tick() -> None:
     barrier = TickBarrier(["teleop", "recorder"])
     assert barrier.waiting_for(TICK) == ["teleop (not heard of yet)", "recorder (not heard of yet)"]
     barrier.tick_done("teleop", TICK, 0)
-    assert not barrier.joined
+    assert barrier.unheard == ["recorder"]
     barrier.tick_done("recorder", TICK, 0)
-    assert barrier.joined
+    assert not barrier.unheard
     assert barrier.waiting_for(TICK) == []
 
 
@@ -28,7 +28,7 @@ def test_an_old_tick_done_does_not_open_the_next_tick() -> None:
 def test_who_says_to_be_there_is_waited_for() -> None:
     barrier = TickBarrier(["teleop"])
     barrier.tick_done("teleop", 0, 0)
-    assert barrier.joined
+    assert not barrier.unheard
     assert barrier.waiting_for(TICK) == ["teleop"]
 
 

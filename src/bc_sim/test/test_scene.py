@@ -1,6 +1,7 @@
 """The scene against Pinocchio's reading of the same URDF, and its contacts, belt, camera and looks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -8,13 +9,19 @@ import pinocchio
 import pytest
 
 from bc_controllers import Robot
+from bc_core.contract import Contract
+from bc_core.fields import extract
+from bc_sim import messages
 from bc_sim import scene as scenes
 from bc_sim.appearance import Appearance
-from bc_sim.camera import OffscreenCamera
+from bc_sim.camera import DEPTH_TOPIC, OffscreenCamera
 from bc_sim.scene import Scene
 from bc_sim.simulation import Simulation
 from bc_sim.task import ConveyorPick
-from bc_sim.task_config import TaskConfig
+from bc_sim.task_config import Depth, TaskConfig
+
+_CONTRACT = Path(__file__).parents[3] / "config" / "contracts" / "panda_conveyor_depth.yaml"
+_DEPTH = Contract.load(_CONTRACT).observations["depth"]
 
 
 @pytest.fixture()
@@ -96,6 +103,33 @@ def test_the_camera_sees_the_red_cube_where_it_is(task: TaskConfig, scene: Scene
     assert 10 < len(rows) < 200
     assert rows.mean() == pytest.approx(row, abs=2.0)
     assert columns.mean() == pytest.approx(column, abs=2.0)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_depth_is_how_far_the_belt_is(task: TaskConfig, scene: Scene, encoding: str) -> None:
+    """Where the camera sees the cube's top and the belt beside it, by hand: along the optical axis, not the ray."""
+    data, ids = scene.data, scene.ids
+    data.qpos[ids.cube_qpos : ids.cube_qpos + 3] = [0.5, -0.15, task.ride_height]
+    depth = Depth(encoding, near=0.3, far=1.15)
+    with OffscreenCamera(scene.model, task.camera) as camera:
+        pixels, measured = camera.render(data), camera.measure(data)
+        np.testing.assert_array_equal(camera.render(data), pixels)  # the camera is as it was
+        sent = dict(messages.camera_images(camera, data, replace(task.camera, depth=depth), 7))
+    message = sent[DEPTH_TOPIC]
+    assert (message.height, message.width, message.encoding) == (96, 96, encoding)
+    assert (message.header.frame_id, message.header.stamp.nanosec) == (task.camera.name, 7)
+    observation = replace(_DEPTH, encoding=encoding)
+    seen = extract(observation, message)[..., 0]
+    mujoco.mj_forward(scene.model, data)
+    axes, position = data.cam_xmat[ids.camera].reshape(3, 3), data.cam_xpos[ids.camera]
+    focal = task.camera.height / 2 / np.tan(np.radians(task.camera.fovy) / 2)
+    for point in ([0.5, -0.15, task.belt.top + task.cube.edge], [0.5, 0.0, task.belt.top], [0.5, 0.15, task.belt.top]):
+        right, up, back = axes.T @ (np.array(point) - position)
+        column, row = 47.5 + focal * right / -back, 47.5 - focal * up / -back
+        assert seen[round(row), round(column)] == pytest.approx(-back, abs=0.015)  # half a pixel, on a slant
+    inside = (measured >= depth.near) & (measured <= depth.far)
+    assert 0.1 < inside.mean() < 0.9
+    np.testing.assert_allclose(seen, np.where(inside, measured, 0.0), atol=0.0005 if encoding == "16UC1" else 0.0)
 
 
 @pytest.mark.parametrize(

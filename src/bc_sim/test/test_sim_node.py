@@ -20,9 +20,11 @@ from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.fields import extract
 from bc_msgs.msg import (
     ActionChunk,
     ActionGroup,
@@ -50,6 +52,8 @@ TOPICS: dict[str, tuple[Any, Any]] = {
     "joint_states": (JointState, qos.SENSOR_IN_ALL),
     "object/odometry": (Odometry, qos.SENSOR_IN_ALL),
     "camera/image_raw": (Image, qos.SENSOR_IN_ALL),
+    "camera/depth/image_raw": (Image, qos.SENSOR_IN_ALL),
+    "camera/depth/camera_info": (CameraInfo, qos.SENSOR_IN_ALL),
     "task/state": (TaskState, qos.RECORD),
     "controller/state": (ControllerState, qos.RECORD),
     "controller/status": (ControllerStatus, qos.RECORD),
@@ -267,6 +271,17 @@ def test_reset_brings_the_scene_of_the_seed_and_the_controller_to_hold(task: Tas
         assert g.heard["controller/mode"][-1].mode == ControlMode.HOLD
 
 
+def test_the_scene_is_not_reset_before_everybody_has_been_heard_of() -> None:
+    with graph(lockstep=True, camera=False, participants="[probe, latecomer]") as g:
+        g.until(lambda: g.heard["task/state"])
+        answer = g.call(ResetScene, seed=11)
+        assert not answer.success
+        assert "latecomer" in answer.message
+        assert "probe" not in answer.message
+        g.tick_done.publish(TickDone(participant="latecomer"))  # stamp zero: there, and not yet done with any tick
+        g.until(lambda: g.call(ResetScene, seed=11).success)
+
+
 def test_change_mode_answers_what_the_controller_decides() -> None:
     with graph(lockstep=True, camera=False) as g:
         g.until_tick(1_100 * MS)
@@ -357,6 +372,23 @@ def test_a_contract_that_promises_something_else_is_refused(
     (tmp_path / "other.yaml").write_text(text.replace(promised, other))
     with pytest.raises(BcError, match=re.escape(message)), graph(contract=tmp_path / "other.yaml"):
         pass
+
+
+def test_depth_comes_with_the_colours_and_where_the_contract_wants_it() -> None:
+    with_depth = {"contract": CONFIG / "contracts" / "panda_conveyor_depth.yaml"}
+    refusal = re.escape("depth.encoding = 16UC1, but the simulated camera gives no depth")
+    with pytest.raises(BcError, match=refusal), graph(**with_depth):
+        pass
+    with graph(lockstep=True, task=CONFIG / "tasks" / "conveyor_depth.yaml", **with_depth) as g:
+        g.until_tick(1_200 * MS)
+        depth, info = g.heard["camera/depth/image_raw"], g.heard["camera/depth/camera_info"]
+        g.until(lambda: len(depth) == len(info) == len(g.heard["camera/image_raw"]) >= 3)
+        assert (
+            g.stamps("camera/depth/image_raw") == g.stamps("camera/image_raw") == g.stamps("camera/depth/camera_info")
+        )
+        assert (info[-1].width, info[-1].height, info[-1].header.frame_id) == (96, 96, depth[-1].header.frame_id)
+        metres = extract(Contract.load(with_depth["contract"]).observations["depth"], depth[-1])
+        assert 0.5 < np.median(metres[metres > 0.0]) < 1.6
 
 
 def start_process(*parameters: str, **environment: str) -> subprocess.Popen[str]:

@@ -63,6 +63,13 @@ def test_text_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
         ),
         ("", "appearance", {"lamp": [1, 0]}, r"appearance.lamp = \[1.0, 0.0\].*low, high. within -5 ... 5"),
         ("camera", "position", [0.0, 1.0], "camera.position.*3 values"),
+        (
+            "camera",
+            "depth",
+            {"encoding": "16UC1", "near": 0.5, "far": 0.2},
+            "camera.depth.far = 0.2: must be above near",
+        ),
+        ("camera", "depth", {"encoding": "rgb8", "near": 0.5, "far": 2.0}, "camera.depth.encoding = 'rgb8'.*16UC1"),
         ("camera", "look_at", [1.3, 0.0, 0.0], "camera.position.*above or below"),
     ],
 )

@@ -65,6 +65,7 @@ class EpisodeRecorder(BcLifecycleNode):
         self._simulated_ns = 0
         self._tick_ns: int | None = None  # a tick that is not answered yet
         self._tick_since = 0.0
+        self._flushed = time.monotonic()
 
     def configure(self) -> None:
         if not self.value("contract"):
@@ -167,6 +168,7 @@ class EpisodeRecorder(BcLifecycleNode):
         self._tick_ns = None
 
     def _on_flush(self) -> None:
+        self._flushed = time.monotonic()
         recording = self._recording
         if recording is None:
             return
@@ -204,7 +206,8 @@ class EpisodeRecorder(BcLifecycleNode):
         if recording is None or not self.active:
             response.message = "the recorder is not active: activate node 'recorder' first"
             return response
-        self._pump_until(lambda: self._is_ready(recording), self.value("start_timeout"))
+        if not recording.is_recording:  # otherwise it is refused, whatever comes
+            self._pump_until(lambda: self._is_ready(recording), self.value("start_timeout"))
         if unmatched := self._topics.unmatched():
             self.get_logger().warning(f"not connected yet, its first messages may be missed: {', '.join(unmatched)}")
         wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
@@ -321,10 +324,15 @@ class EpisodeRecorder(BcLifecycleNode):
         self._pump_until(lambda: not self._topics.backlog, DRAIN_SECONDS)
 
     def _pump_until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Take messages until a condition holds or time is up; meanwhile the executor does nothing else."""
+        """Take messages until a condition holds or time is up.
+
+        The executor does nothing else meanwhile: the flush that a killed recorder is measured by comes from here.
+        """
         deadline = time.monotonic() + seconds
         while True:
             self._poll()
+            if time.monotonic() - self._flushed > FLUSH_PERIOD:
+                self._on_flush()
             if condition() or time.monotonic() > deadline:
                 return
             time.sleep(PAUSE)

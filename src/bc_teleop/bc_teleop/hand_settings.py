@@ -65,6 +65,9 @@ def read_hand(root: Section) -> HandConfig:
 def read_joy(section: Section, folder: Path, chosen_layout: str, hand: HandConfig) -> JoyConfig:
     """Section `joy`. folder: of the file, whose layouts/ has the names. chosen_layout: instead of the file's own."""
     names = layout(folder, chosen_layout or section.text("layout", ""))
+    if chosen_layout and isinstance(dead_man := section.document.get("dead_man"), int):
+        remedy = f"layout '{chosen_layout}' would change nothing of numbers: use names of layouts/{chosen_layout}.yaml"
+        raise section.error("dead_man", dead_man, remedy)
     section.text("layout", "")
     modes = tuple(_mode(entry, names["axes"], hand) for entry in section.section_list("modes", ()))
     if len({mode.name for mode in modes}) != len(modes):

@@ -174,7 +174,8 @@ class RawTopics:
 
     def _audit(self, topic: str, sequence: int | None) -> None:
         if sequence is not None:  # None: a middleware that does not count
-            missing = self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(topic))
+            name = self._subscriptions[topic].topic_name  # as remapped: the node's own look-up does not
+            missing = self._audits[topic].missing_before(sequence, lambda: self._node.count_publishers(name))
             self._losses[topic].add_gap(missing)
 
 

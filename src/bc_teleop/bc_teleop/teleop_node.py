@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.experimental import EventsExecutor
-from sensor_msgs.msg import JoyFeedback, JoyFeedbackArray
+from sensor_msgs.msg import JoyFeedback
 
 from bc_controllers import load_robot
 from bc_core.chunks import Space
@@ -117,7 +117,7 @@ class TeleopNode(BcLifecycleNode):
         self.create_subscription(HelpRequest, "policy/help", self._on_help, qos.LATCHED)
         self._rumble = None
         if settings.device in RUMBLES:
-            self._rumble = self.create_publisher(JoyFeedbackArray, "joy/set_feedback", qos.EVENT)
+            self._rumble = self.create_publisher(JoyFeedback, "joy/set_feedback", qos.EVENT)
         if self._lockstep:
             self._tick_done = self.create_publisher(TickDone, "sim/tick_done", qos.EVENT)
         self._shell = DeviceShell(
@@ -283,8 +283,7 @@ class TeleopNode(BcLifecycleNode):
         asked = self._help.state != HelpRequest.NONE
         intensity = self._feedback.update(now_ns, human, bool(message), stopped, asked)
         if intensity is not None and self._rumble is not None:
-            rumble = JoyFeedback(type=JoyFeedback.TYPE_RUMBLE, id=0, intensity=intensity)
-            self._rumble.publish(JoyFeedbackArray(array=[rumble]))
+            self._rumble.publish(JoyFeedback(type=JoyFeedback.TYPE_RUMBLE, id=0, intensity=intensity))
 
     def _let_go(self) -> None:
         """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""

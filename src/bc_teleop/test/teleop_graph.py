@@ -10,7 +10,7 @@ import yaml
 from nav_msgs.msg import Odometry
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import JointState, Joy, JoyFeedbackArray
+from sensor_msgs.msg import JointState, Joy, JoyFeedback
 
 from bc_controllers import Robot
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
@@ -36,7 +36,7 @@ class Graph:
         self.peer.create_subscription(TickDone, "sim/tick_done", self.done.append, qos.RECORD)
         self.felt: list[float] = []
         self.peer.create_subscription(
-            JoyFeedbackArray, "joy/set_feedback", lambda msg: self.felt.append(msg.array[0].intensity), qos.EVENT
+            JoyFeedback, "joy/set_feedback", lambda msg: self.felt.append(msg.intensity), qos.EVENT
         )
         self.publishers = {
             "controller/state": self.peer.create_publisher(ControllerState, "controller/state", qos.STATE),
@@ -130,6 +130,7 @@ def patient_joystick(config_folder: Path, folder: Path) -> Path:
     """The shipped file with the longest timeout: a loaded machine is not a dead joystick."""
     document = yaml.safe_load((config_folder / "teleop" / "joy.yaml").read_text())
     document["joy"]["timeout"] = 2.0
+    (folder / "layouts").symlink_to(config_folder / "teleop" / "layouts")
     file = folder / "joy.yaml"
     file.write_text(yaml.safe_dump(document))
     return file

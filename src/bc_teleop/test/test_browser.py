@@ -17,7 +17,8 @@ from bc_teleop.browser.server import TAKEN, BrowserServer
 from bc_teleop.devices.plugged import JoyReading
 
 PATIENCE = 20.0  # [s]; never waited for in a test that passes
-DEAD_MAN = 4
+DEAD_MAN, STOP = 4, 3
+ACTIONS = {"dead_man": DEAD_MAN, "stop": STOP}
 
 
 class Served:
@@ -27,7 +28,7 @@ class Served:
         self.readings: list[JoyReading] = []
         self.said: list[str] = []
         config = BrowserConfig(port=0)
-        self.server = BrowserServer(config, {"actions": {"dead_man": DEAD_MAN}}, self.readings.append, self.said.append)
+        self.server = BrowserServer(config, {"actions": ACTIONS}, self.readings.append, self.said.append)
         self.server.start()
         self.origin = f"https://127.0.0.1:{self.server.port}"
 
@@ -81,7 +82,7 @@ def test_readings_come_through_and_a_cut_connection_is_let_go(served: Served) ->
     async def body(session: aiohttp.ClientSession) -> None:
         await session.get(served.server.url)
         line = await session.ws_connect(f"{served.origin}/drive", origin=served.origin)
-        assert (await line.receive_json())["actions"] == {"dead_man": DEAD_MAN}
+        assert (await line.receive_json())["actions"] == ACTIONS
         await line.send_str(reading(DEAD_MAN))
         await line.send_str(reading())
         await line.send_str(reading(DEAD_MAN))
@@ -107,6 +108,18 @@ def test_late_readings_are_let_go_until_everything_was_released(served: Served) 
 
     browse(body)
     assert any("late" in text for text in served.said)
+
+
+def test_a_late_stop_is_a_stop(served: Served) -> None:
+    async def body(session: aiohttp.ClientSession) -> None:
+        await session.get(served.server.url)
+        line = await session.ws_connect(f"{served.origin}/drive", origin=served.origin)
+        for message in (reading(), reading(STOP, DEAD_MAN, at=time.monotonic() - 0.4)):
+            await line.send_str(message)
+        await served.until(lambda: len(served.readings) == 2)
+        assert [index for index, down in enumerate(served.readings[1][1]) if down] == [STOP]
+
+    browse(body)
 
 
 def test_a_second_page_is_told_that_somebody_drives(served: Served) -> None:

@@ -42,6 +42,17 @@ def test_nothing_passes_until_everything_was_let_go_and_again_after_a_late_readi
     assert valve.pass_on(HELD, t, t + 1.0) == RELEASED
 
 
+def test_a_stop_passes_however_late_it_is_and_whatever_is_held() -> None:
+    stop, stopped = 3, [0, 0, 0, 1, *[0] * (BUTTONS - 4)]
+    valve = Valve(0.25, stop)
+    pressed = ([0.5] * 6, [0, 0, 0, 1, 1, *[0] * (BUTTONS - 5)])  # and the dead-man
+    assert valve.pass_on(HELD, 0.0, 0.0) == RELEASED
+    assert valve.pass_on(pressed, 0.1, 0.1) == ([0.0] * 6, stopped)  # held from the start
+    assert valve.pass_on(STILL, 0.2, 0.2) == STILL
+    assert valve.pass_on(pressed, 0.3, 0.8) == ([0.0] * 6, stopped)  # 0.5 s late
+    assert Valve(0.25).pass_on(pressed, 0.0, 0.0) == RELEASED
+
+
 def test_axes_become_those_of_every_other_device() -> None:
     buttons = [0] * BUTTONS
     buttons[12] = buttons[15] = buttons[4] = 1  # cross up and right, left shoulder

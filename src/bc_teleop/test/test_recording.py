@@ -268,7 +268,7 @@ def test_a_folder_that_cannot_be_written_is_named(contract: Contract, tmp_path: 
     (tmp_path / "file").write_text("")
     recording = EpisodeRecording(contract, RecorderSettings(tmp_path / "file" / "episodes"))
     feed(recording, NOW)
-    with pytest.raises(RecordingError, match="Not a directory: free space, or choose another directory"):
+    with pytest.raises(RecordingError, match="Not a directory: make it writable, or choose another directory"):
         recording.start(EpisodeRequest(), NOW)
 
 
@@ -281,7 +281,7 @@ def test_a_read_only_folder_is_named(contract: Contract) -> None:
         try:
             if user == 0:
                 os.seteuid(65534)  # root may write everywhere
-            with pytest.raises(RecordingError, match="Permission denied: free space, or choose another directory"):
+            with pytest.raises(RecordingError, match="Permission denied: make it writable, or choose another"):
                 recording.start(EpisodeRequest(), NOW)
         finally:
             os.seteuid(user)

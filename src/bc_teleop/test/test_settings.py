@@ -51,7 +51,7 @@ def change(config_folder: Path, folder: Path, device: str, path: list[str | int]
         ("leader", ["leader", "gripper", "open"], 0.0, "closed"),
         ("joy", ["joy", "buttons", "dance"], 3, "dance"),
         ("joy", ["joy", "timeout"], 0, "timeout"),
-        ("joy", ["joy", "dead_man"], "left_shoulder", "dead_man"),  # a name needs a layout
+        ("joy", ["joy", "layout"], "", "right_x.*whole number"),  # a name needs a layout
         ("joy", ["limits", "linear_velocity"], -1.0, "linear_velocity"),
         ("keyboard", ["keyboard", "keys", "w"], "jump", "jump"),
         ("keyboard", ["keyboard", "keys", "up"], "+linear_x", "one character"),
@@ -74,6 +74,28 @@ def test_a_wrong_name_or_layout_is_named(config_folder: Path, tmp_path: Path) ->
     file = change(config_folder, tmp_path, "gamepad", ["joy", "dead_man"], "fire")
     with pytest.raises(BcError, match="left_shoulder"):
         load_settings(file, "gamepad")
+
+
+@pytest.mark.parametrize(
+    ("layout", "stop", "right_stick"),
+    [("", 3, (4, 3)), ("playstation", 2, (4, 3)), ("generic", 3, (3, 2)), ("game_controller", 3, (3, 2))],
+)
+def test_a_pad_under_a_joy_node_stops_the_robot_by_the_same_button(
+    config_folder: Path, layout: str, stop: int, right_stick: tuple[int, int]
+) -> None:
+    """The upper of the four at the right, wherever the pad has it in its numbers."""
+    joy = load_settings(config_folder / "teleop" / "joy.yaml", "joy", layout).joy
+    assert joy.buttons["stop"] == stop
+    assert (joy.modes[0].axes["linear_z"].index, joy.modes[0].axes["angular_z"].index) == right_stick
+    leader = load_settings(config_folder / "teleop" / "leader.yaml", "leader", layout).joy
+    assert leader.switches.items() <= joy.switches.items()
+
+
+def test_a_layout_that_would_change_nothing_is_refused(config_folder: Path, tmp_path: Path) -> None:
+    file = change(config_folder, tmp_path, "joy", ["joy", "dead_man"], 4)
+    assert load_settings(file, "joy").joy.dead_man == 4
+    with pytest.raises(BcError, match=r"dead_man.*'playstation' would change nothing of numbers"):
+        load_settings(file, "joy", "playstation")
 
 
 def test_an_unknown_device_or_file_is_named(tmp_path: Path) -> None:

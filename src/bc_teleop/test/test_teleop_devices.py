@@ -58,6 +58,7 @@ def test_a_leader_arm_takes_hold_where_the_robot_is(
     """The shipped file, with patient timeouts: JointState and a pedal's Joy in, chunks out, obstacles told."""
     document = yaml.safe_load((config_folder / "teleop" / "leader.yaml").read_text())
     document["leader"]["timeout"], document["joy"]["timeout"] = 0.5, 2.0
+    (tmp_path / "layouts").symlink_to(config_folder / "teleop" / "layouts")
     (tmp_path / "leader.yaml").write_text(yaml.safe_dump(document))
     world = graph(device="leader", settings=tmp_path / "leader.yaml", max_age=PATIENCE)
     told: list[str] = []

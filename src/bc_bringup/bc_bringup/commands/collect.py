@@ -17,11 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--directory", type=Path, default=Path("out/episodes"), help="where the bags go (%(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="SEED", help="first scene (%(default)s)")
     parser.add_argument("--device", default="scripted", choices=("scripted", *HANDS), help="who drives (%(default)s)")
+    teleop.add_layout_argument(parser)
     add_setup_arguments(parser)
 
 
 def collect(
-    setup: Setup, directory: Path, episodes: int, first_seed: int = 0, device: str = "scripted"
+    setup: Setup, directory: Path, episodes: int, first_seed: int = 0, device: str = "scripted", layout: str = ""
 ) -> list[records.Record]:
     """All finished episodes of these seeds, after running those that were missing."""
     lockstep = device == "scripted"  # a human needs real time
@@ -30,7 +31,7 @@ def collect(
     arguments = {
         **setup.launch_arguments(),
         "directory": str(directory.resolve()),
-        "device": teleop.launched(device),
+        **teleop.launched(device, layout),
         "lockstep": str(lockstep).lower(),
         "participants": f"[{', '.join(participants)}]",
     }
@@ -46,7 +47,7 @@ def collect(
 
 
 def run(args: argparse.Namespace) -> int:
-    done = collect(setup_of(args), args.directory, args.episodes, args.first_seed, args.device)
+    done = collect(setup_of(args), args.directory, args.episodes, args.first_seed, args.device, args.layout)
     successes = sum(record.outcome == "success" for record in done)
     print(f"{len(done)} episodes in {args.directory}, {successes} of them successful")
     return 0

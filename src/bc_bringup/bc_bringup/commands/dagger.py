@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from bc_bringup import resources
-from bc_bringup.commands import rollout
+from bc_bringup.commands import rollout, teleop
 from bc_bringup.commands.common import add_setup_arguments, positive, setup_of
 from bc_bringup.dagger.plan import Round, load_plan
 from bc_teleop.device_names import HANDS
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expert", default="operator", choices=tuple(PLANS), help="%(default)s unless given")
     parser.add_argument("--plan", type=Path, help=f"what a round holds, instead of {' or '.join(PLANS.values())}")
     parser.add_argument("--device", default=OPERATORS[0], choices=OPERATORS, help="the operator's (%(default)s)")
+    teleop.add_layout_argument(parser)
     add_setup_arguments(parser)
 
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     plan = load_plan(args.plan or resources.share() / PLANS[args.expert], tuple(rollout.MODES))
     setup = setup_of(args)
-    expert = Simulated(setup, plan) if args.expert == "simulated" else Operator(setup, plan, args.device)
+    expert = Simulated(setup, plan) if args.expert == "simulated" else Operator(setup, plan, args.device, args.layout)
     accounts = []
     for number in range(args.rounds + 1):
         accounts.append(run_round(setup, plan, Round(args.directory, number), args.demonstrations, expert))

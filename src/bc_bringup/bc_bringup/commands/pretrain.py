@@ -1,7 +1,8 @@
 """Pre-train an image encoder on the unlabelled camera frames of recorded episodes, failures too.
 
 What it writes is used by a policy's section `vision`: {default: {type: pretrained, path: OUT}}. The folder also holds
-reconstructions.png, which shows what the encoder keeps of an image. After a kill, the same command with --resume.
+summary.html: curves, what the encoder keeps of an image (alone: reconstructions.png), and what it learnt from. After a
+kill, the same command with --resume.
 """
 
 import argparse
@@ -24,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bc_bringup import resources
     from bc_core.contract import Contract
+    from bc_core.evaluation.page import PAGE
     from bc_core.pretraining.config import PretrainConfig
-    from bc_core.pretraining.pretrain import PICTURE, pretrain
+    from bc_core.pretraining.pretrain import pretrain
     from bc_core.training.hardware import Hardware
 
     given = {key: value for key in ("steps", "seed") if (value := getattr(args, key)) is not None}
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     summary = pretrain(args.episodes, contract, config, args.out, hardware, args.resume)
     if not summary:  # a further device's process
         return 0
-    print(f"encoder in {args.out}, {args.out / PICTURE}")
+    print(f"encoder in {args.out}, {args.out / PAGE}")
     for key, value in summary.items():
         if isinstance(value, int | float):
             print(f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}")

@@ -19,15 +19,22 @@ LAUNCHED_BY_HAND = "none"  # argument `device` of the launch files: they start n
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default=KEYBOARD, choices=DEVICES, help="who drives (%(default)s)")
-    parser.add_argument("--layout", default="", help="of a gamepad: a file in config/teleop/layouts")
+    add_layout_argument(parser)
     parser.add_argument("--robot", default=Setup.robot, help="name of a robot (%(default)s)")
     parser.add_argument("--contract", default=Setup.contract, help="name of a contract (%(default)s)")
     parser.add_argument("--namespace", default="", help="ROS namespace of the node")
 
 
-def launched(device: str) -> str:
-    """What the launch file of a session gets as its `device`."""
-    return LAUNCHED_BY_HAND if device == KEYBOARD else device
+def add_layout_argument(parser: argparse.ArgumentParser) -> None:
+    """For commands that take a device."""
+    parser.add_argument("--layout", default="", help="of a pad: a file in config/teleop/layouts (as the settings say)")
+
+
+def launched(device: str, layout: str = "") -> dict[str, str]:
+    """Arguments for the launch file of a session. BcError: there is no such layout."""
+    if layout:
+        resources.config_path("layout", layout)
+    return {"device": LAUNCHED_BY_HAND if device == KEYBOARD else device, "layout": layout}
 
 
 def by_hand(setup: Setup, device: str) -> dict[str, str]:

@@ -14,11 +14,12 @@ from bc_bringup.episodes import records, session
 
 @dataclass(frozen=True)
 class Operator:
-    """device: of whoever corrects, as teleop_node names it."""
+    """device: of whoever corrects, as teleop_node names it; layout: of its pad, empty: as its settings say."""
 
     setup: Setup
     plan: Plan
     device: str
+    layout: str = ""
 
     def drive(self, this: Round) -> list[records.Record]:
         setup, checkpoint = self.setup, this.before.checkpoint
@@ -26,7 +27,7 @@ class Operator:
             **setup.launch_arguments(),
             "checkpoint": str(checkpoint.resolve()),
             "directory": str(this.episodes.resolve()),
-            "device": teleop.launched(self.device),
+            **teleop.launched(self.device, self.layout),
         }
         metadata = {
             "device": self.device,

@@ -24,10 +24,19 @@ HAND = "scripted"  # config/teleop: of the expert
 
 @dataclass(frozen=True)
 class Simulated:
-    """BcError: the plan says nothing of what may be asked."""
+    """BcError: the plan says nothing of what may be asked, or the setup asks for a node, of which there is none."""
 
     setup: Setup
     plan: Plan
+
+    def __post_init__(self) -> None:
+        given = {"--reset motion": self.setup.reset == "motion", "--tags": bool(self.setup.tags)}
+        for option, is_given in given.items():
+            if is_given:
+                raise BcError(
+                    f"{option} is of the graph of nodes, and --expert simulated runs in virtual time without it: leave "
+                    "it out, or take --expert operator"
+                )
 
     @property
     def asking(self) -> Asking:

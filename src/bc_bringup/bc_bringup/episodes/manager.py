@@ -51,8 +51,8 @@ class EpisodeManager:
 
     check: called all the time; raises to end the wait (a signal, a graph that has ended).
     participant: its name in lock step; None: real time. settle_seconds: what the nodes are given to find each other.
-    return_to: configuration to which motion_planner brings the arm after every episode; empty: a reset of the scene
-    puts it there.
+    return_to: configuration to which motion_planner brings the arm after every episode, and in real time before the
+    first: until then whoever holds a stick may have moved it. Empty: a reset of the scene puts it there.
     """
 
     def __init__(
@@ -125,14 +125,18 @@ class EpisodeManager:
 
         BcError: a service refused, with its reason; the recorder ended the episode by itself (disk full).
         """
+        if self._move_to is not None and not self._participant and not self._begun:
+            self._until(lambda: self._mode is not None, SERVICE_SECONDS, "a message on 'controller/mode'")
+            self._bring_back(Mover(self._move_to, self._executor, self._check), is_policy)
         self._hold_still()
-        reset = self._accepted(
-            self._reset, ResetScene.Request(seed=seed, keep_robot=bool(self._return_to)), f"sim/reset with seed {seed}"
-        )
+        request = ResetScene.Request(seed=seed, keep_robot=bool(self._return_to))
+        # lock step begins once everybody has been heard of
+        patience = 0.0 if self._begun or not self._participant else START_SECONDS
+        reset = self._accepted(self._reset, request, f"sim/reset with seed {seed}", patience)
         begin = (reset.stamp.sec, reset.stamp.nanosec)
-        request = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
-        request.metadata = json.dumps(dict(metadata))
-        started = self._accepted(self._start, request, "episode/start")
+        start = StartEpisode.Request(task=self._task_name(), operator_name=operator, seed=seed)
+        start.metadata = json.dumps(dict(metadata))
+        started = self._accepted(self._start, start, "episode/start")
         self._recorder = self._outcome = None
         if is_policy:
             self._request_mode(ChangeMode.Request.RESUME, "episode begins")
@@ -148,15 +152,18 @@ class EpisodeManager:
         if is_policy:
             self._settle()
         if self._move_to is not None:
-            self._bring_back(Mover(self._move_to, self._executor, self._check))
+            self._bring_back(Mover(self._move_to, self._executor, self._check), is_policy)
         return verdict
 
-    def _bring_back(self, mover: Mover) -> None:
-        """The arm goes back to where episodes begin, and time passes for it. BcError: it cannot."""
+    def _bring_back(self, mover: Mover, is_policy: bool) -> None:
+        """The arm goes back to where episodes begin, and time passes for it. BcError: it cannot.
+
+        A policy that an operator resumes between episodes is held again: nobody records what it does.
+        """
         self._returning = True
         self._release()
         try:
-            mover.go(self._return_to, "between episodes")
+            mover.go(self._return_to, "between episodes", self._settle if is_policy else lambda: None)
         finally:
             self._returning = False
 
@@ -280,8 +287,11 @@ class EpisodeManager:
         self._until(future.done, SERVICE_SECONDS, f"the answer of service '{client.srv_name}'")
         return future.result()
 
-    def _accepted(self, client: Any, request: Any, what: str) -> Any:
-        answer = self._call(client, request)
+    def _accepted(self, client: Any, request: Any, what: str, patience: float = 0.0) -> Any:
+        """The answer of a service. BcError: it refuses, and has done so for `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while not (answer := self._call(client, request)).success and time.monotonic() < deadline:
+            self._spin()
         if not answer.success:
             raise BcError(f"{what} was refused: {answer.message}")
         return answer

@@ -23,10 +23,14 @@ class Mover:
     def __init__(self, client: ActionClient, executor: Executor, check: Callable[[], None]) -> None:
         self._client, self._executor, self._check = client, executor, check
 
-    def go(self, name: str, why: str) -> None:
-        """To a configuration of the workspace, whoever else moves or drives before. BcError names why it cannot be."""
+    def go(self, name: str, why: str, prepare: Callable[[], None] = lambda: None) -> None:
+        """To a configuration of the workspace, whoever else moves or drives before. BcError names why it cannot be.
+
+        prepare: done before every try.
+        """
         deadline = time.monotonic() + MOTION_SECONDS
         while True:
+            prepare()
             result = self.move(MoveTo.Goal(kind=MoveTo.Goal.NAMED, name=name, reason=why))
             if result is not None and result.reason == MoveTo.Result.SUCCESS:
                 return

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bc_core.bags import find_episodes, read_info
+from bc_core.account import read_info
+from bc_core.bags import find_episodes
 from bc_core.errors import BcError
 
 JUDGED = ("success", "failure")

@@ -9,7 +9,7 @@ from bc_core.chunks import ActionChunk
 from bc_core.grid import NANOSECONDS, Grid
 from bc_nodes.convert import chunk_to_msg
 from bc_sim import messages
-from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera
+from bc_sim.camera import IMAGE_TOPIC, OffscreenCamera, camera_topics
 from bc_sim.schedule import Schedule
 from bc_sim.simulation import PERIOD_NS
 
@@ -39,7 +39,8 @@ class VirtualStreams:
         if camera is not None:
             cell.at(self._pictures.next(cell.now_ns), self._send_pictures)
         observed = ("joint_states", "controller/state", "object/odometry")
-        self.observed = frozenset(observed if camera is None else (*observed, IMAGE_TOPIC))
+        topics = camera_topics(cell.simulation.task_config.camera) if camera is not None else ()
+        self.observed = frozenset((*observed, *topics))
         """Topics of observations that it tells."""
 
     def catch_up(self, time_ns: int) -> None:
@@ -74,8 +75,9 @@ class VirtualStreams:
         self._pictured_ns = time_ns
         simulation = self._cell.simulation
         stamp_ns = simulation.read(self._camera_data)
-        pixels = self._camera.render(self._camera_data)
-        self._send(IMAGE_TOPIC, time_ns, messages.image(pixels, stamp_ns, simulation.task_config.camera.name))
+        config = simulation.task_config.camera
+        for topic, image in messages.camera_images(self._camera, self._camera_data, config, stamp_ns):
+            self._send(topic, time_ns, image)
 
     def _send_scene(self, time_ns: int) -> None:
         simulation = self._cell.simulation

@@ -11,7 +11,6 @@ from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.cycle import Request
 from bc_core.errors import BcError
-from bc_core.fields import extract, stamp_ns
 from bc_core.frames import FrameAssembler
 from bc_core.policies.base import Policy
 
@@ -62,7 +61,7 @@ class Student:
 
     def _hear(self, topic: str, time_ns: int, message: Any) -> None:
         for stream in self._by_topic.get(topic, ()):
-            self._assembler.add(stream, stamp_ns(message), extract(self._contract.observations[stream], message))
+            self._assembler.take(stream, message)
 
     def _on_mode(self, change: ModeChange) -> None:
         self._assembler.begin(change.stamp_ns)

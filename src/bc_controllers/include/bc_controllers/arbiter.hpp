@@ -66,6 +66,9 @@ class Arbiter {
   void move(std::int64_t now_ns);
   void follow(std::int64_t time_ns, double seconds);
   void watch();
+  void notice_jump(std::int64_t now_ns);
+  void give_up();
+  double step_seconds(std::int64_t nanoseconds) const;
   void follow_rules_of_silence(std::int64_t now_ns);
   Ack ack_for(const Chunk& chunk, std::int64_t now_ns) const;
 
@@ -74,6 +77,7 @@ class Arbiter {
   std::int64_t lease_time_ns_;
   std::int64_t clock_tolerance_ns_;
   std::int64_t receive_time_ns_;
+  std::int64_t most_step_ns_;
   Reference reference_;
   Ladder ladder_;
 
@@ -82,7 +86,7 @@ class Arbiter {
   std::uint64_t oldest_epoch_ = 1;  // a takeover may be made for this one or a later one
   bool announced_ = false;          // the first mode was published
   bool faulted_ = false;
-  bool after_fault_ = false;  // until the next chunk is followed
+  bool unattended_ = false;  // after a fault, or a source that fell silent: until the next chunk is followed
   std::uint64_t lease_producer_ = 0;
   std::int64_t lease_end_ = 0;  // steady time at which a silent human's lease is over
 
@@ -103,6 +107,7 @@ class Arbiter {
   bool started_ = false;
   std::int64_t steady_ = 0;
   std::int64_t period_ns_ = 0;  // since the last update, steady
+  std::int64_t now_ = 0;        // ROS time of the last update
   Counters counters_;
 };
 

@@ -17,6 +17,7 @@
 
 namespace bc {
 
+// All nil before the first measurement that could be trusted: a host begins with one.
 struct Command {
   JointVector torque{};    // [Nm]; nil of a position output
   JointVector position{};  // [rad]; the setpoint, of a torque output
@@ -82,7 +83,8 @@ class Controller {
  private:
   bool trust(std::int64_t now_ns, double seconds, const double* position, const double* velocity, double gripper);
   void begin(std::int64_t now_ns, std::string_view reason);
-  void stand(std::int64_t now_ns, std::string_view reason);
+  void stand(std::int64_t now_ns, const double* joints, double gripper, std::string_view reason);
+  void stand_anew(std::int64_t now_ns);
   void set_payload(const Payload& payload);
   void command_torque(std::int64_t now_ns, bool trusted, double seconds, Command& command);
   void command_position(std::int64_t now_ns, bool trusted, double seconds, Command& command);
@@ -107,6 +109,8 @@ class Controller {
   double gripper_ = 0.0;
   Payload carried_;  // as the model has it
   bool started_ = false;
+  bool lost_ = false;   // the last measurement was not finite
+  bool stuck_ = false;  // an encoder was found frozen: nothing is trusted until the reset
   std::int64_t steady_ = 0;
   Counters counters_;  // of what happens here; the arbiter has its own
 

@@ -39,7 +39,8 @@ class LiveSettings {
   void set_wrench(const Vector6& wrench);  // dropped when not renewed within wrench_time
   Settings wanted() const;                 // what was asked for last
 
-  const Settings& advance(double seconds, std::int64_t steady_ns);
+  // may_push: otherwise a wrench fades, whoever renews it.
+  const Settings& advance(double seconds, std::int64_t steady_ns, bool may_push);
   const Settings& now() const { return now_; }
 
   void copy_from(LiveSettings& other);
@@ -59,6 +60,7 @@ class LiveSettings {
   Gains configured_, most_;
   double damping_most_;
   bool tool_stiffness_;      // the output has springs at the tool
+  bool joint_stiffness_;     // ... at the joints
   Vector6 least_damping_{};  // of these
 
   mutable std::mutex asking_;

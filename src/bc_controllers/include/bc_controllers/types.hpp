@@ -17,6 +17,7 @@ constexpr std::size_t kMaxWaiting = 4;
 constexpr std::int64_t kMinDt = 1'000'000;        // [ns]
 constexpr std::int64_t kMaxDt = 1'000'000'000;    // [ns]
 constexpr std::int64_t kMaxLead = 1'000'000'000;  // row 0 in the future at most [ns]
+constexpr std::int64_t kMostPeriods = 5;          // what a loop that was late catches up with in one step
 constexpr std::uint32_t kMinRows = 2;
 constexpr std::uint32_t kMinRowsHuman = 3;
 
@@ -142,7 +143,7 @@ struct Counters {
   std::array<std::uint64_t, kReasons> refused_by_reason{};
   std::uint64_t values_clamped = 0;
   std::uint64_t starved_periods = 0;
-  std::uint64_t commands_overdue = 0;  // chunks ended by the watchdog on their age
+  std::uint64_t commands_overdue = 0;  // chunks ended by the watchdog on their age, or by a jump of the ROS clock
   std::uint64_t sources_silent = 0;    // chunks ended because their source was not heard of any more
   // Faults.
   std::uint64_t nonfinite_inputs = 0;

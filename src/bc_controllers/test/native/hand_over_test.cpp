@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   std::thread loop([&] {
     for (int i = 0; i < kPeriods; ++i) {
       const std::int64_t now = clock.fetch_add(1'000'000) + 1'000'000;
-      settings.advance(1e-3, now);
+      settings.advance(1e-3, now, true);
       arbiter.update(now, now);
       state.writable() = arbiter.counters();
       state.publish();

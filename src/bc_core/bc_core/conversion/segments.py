@@ -32,12 +32,21 @@ class Selection:
 
 
 def select(contract: Contract, streams: tuple[str, ...] = ()) -> Selection:
-    """The streams by kind; none named: all. BcError: unknown ones, or none with numbers, which every policy needs."""
+    """The streams by kind; none named: all. BcError: unknown ones, depth images, for which these data sets have no
+    place, or none with numbers, which every policy needs."""
     for stream in streams:
         if stream not in contract.observations:
             known = ", ".join(contract.observations)
             raise BcError(f"contract '{contract.name}' has no observation '{stream}': use some of {known}")
     chosen = [contract.observations[stream] for stream in streams or contract.observations]
+    for observation in chosen:
+        if observation.is_depth:
+            others = " ".join(each.name for each in chosen if not each.is_depth)
+            raise BcError(
+                f"'{observation.name}' is a depth image ({observation.encoding}), for which the data set has no place: "
+                f"name the streams to take (--streams {others}), or give a contract without it; "
+                "bcros train reads depth from the bags"
+            )
     numeric = tuple(observation.name for observation in chosen if not observation.is_image)
     if not numeric:
         raise BcError("no stream with numbers is chosen: policies need a state; name one more")

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from bc_core.chunks import Array
 from bc_core.evaluation import plots
 from bc_core.evaluation.chunks import RowErrors
 from bc_core.policies.chunk_policy import ChunkPolicy
+from bc_core.report.templates import page_environment
 from bc_core.training.curves import Curves
 from bc_core.training.data import Frames
 
@@ -26,27 +25,24 @@ def render_page(
     curves: Curves | None = None,
 ) -> str:
     """facts: name -> value, tiles at the top. shown: which frames errors and samples are of. curves: of training."""
-    environment = Environment(
-        loader=PackageLoader("bc_core.evaluation", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        facts=facts,
-        shown=shown,
-        samples=len(predicted),
-        head=policy.config.head.type,
-        settings=policy.config.to_document(),
-        curves=plots.curve_plot(curves) if curves is not None else None,
-        scored=bool(curves and curves.scores),
-        errors=plots.error_plot(errors, policy.contract.grid.dt),
-        table=[_line(error, policy.contract.grid.dt) for error in errors],
-        actions=plots.action_plot(policy),
-        features=plots.feature_plot(policy, frames),
-        chunks=plots.sample_plot(policy, frames, predicted),
+    return (
+        page_environment("bc_core.evaluation")
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            facts=facts,
+            shown=shown,
+            samples=len(predicted),
+            head=policy.config.head.type,
+            settings=policy.config.to_document(),
+            curves=plots.curve_plot(curves) if curves is not None else None,
+            scored=bool(curves and curves.scores),
+            errors=plots.error_plot(errors, policy.contract.grid.dt),
+            table=[_line(error, policy.contract.grid.dt) for error in errors],
+            actions=plots.action_plot(policy),
+            features=plots.feature_plot(policy, frames),
+            chunks=plots.sample_plot(policy, frames, predicted),
+        )
     )
 
 

@@ -26,8 +26,8 @@ class Network(Learner):
         return
 
     def prepare(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """uint8 images stream -> (B, n_obs_steps, H, W, C) to what `encode` takes of them; the same before and after
-        training. Default: as they are."""
+        """Images stream -> (B, n_obs_steps, H, W, C), uint8 or of depth float32, to what `encode` takes of them; the
+        same before and after training. Default: as they are."""
         return dict(images)
 
     @abstractmethod

@@ -24,11 +24,14 @@ def read_images(
 
     reading: may wrap the paths with a progress display. BcError: an unknown stream, or no image in all of them.
     """
-    cameras = [stream for stream, observation in contract.observations.items() if observation.is_image]
+    cameras = [stream for stream, observation in contract.observations.items() if observation.is_picture]
     for stream in config.streams:
         if stream not in cameras:
             known = ", ".join(cameras) or "none"
-            raise BcError(f"data.streams names '{stream}', which is no camera of contract '{contract.name}' ({known})")
+            raise BcError(
+                f"data.streams names '{stream}', which is no camera of contract '{contract.name}' that shows colours "
+                f"({known})"
+            )
     observations = [contract.observations[stream] for stream in config.streams or cameras]
     episodes, unread = [], 0
     for path in reading or iter(paths):

@@ -15,10 +15,12 @@ from bc_core.bags import find_episodes
 from bc_core.checkpoint import whole_folder
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.evaluation.page import PAGE
 from bc_core.policies.vision.preprocessing import PREPROCESSOR_FILE
 from bc_core.pretraining.autoencoders import STREAM, Autoencoder, build_autoencoder, pixels
 from bc_core.pretraining.config import PretrainConfig
 from bc_core.pretraining.images import Images, read_images
+from bc_core.pretraining.page import render_page
 from bc_core.training.data import TrainingSet
 from bc_core.training.hardware import Hardware, part
 from bc_core.training.optimise import Run, evaluate, optimise
@@ -37,13 +39,16 @@ def pretrain(
     config: PretrainConfig,
     out: Path,
     hardware: Hardware = Hardware(),
-    resume: bool = False,
+    resume: bool | None = False,
 ) -> dict[str, Any]:
     """Train an auto-encoder on the images of all episodes and write its encoder, as `type: pretrained` takes it.
 
-    The folder also holds reconstructions.png (a row of images, what is hidden of them, what is made of them) and
-    pretraining.json, the summary that is returned: episodes, images, unread_images, steps, train_loss,
-    validation_loss, seconds, settings; in the processes of further devices nothing. BcError: no image.
+    resume: go on with the run that was interrupted; None: if there is one that fits (bc_core.training.train).
+
+    The folder also holds a page that shows the run (summary.html), reconstructions.png (a row of images, what is not
+    hidden of them, what is made of them) and pretraining.json, the summary that is returned: episodes, images,
+    unread_images, steps, train_loss, validation_loss, parameters (with the decoder's), seconds, settings; in the
+    processes of further devices nothing. BcError: no image.
     """
     settings = config.training
     run_folder = out.with_name(out.name + RUN_SUFFIX)
@@ -77,11 +82,14 @@ def pretrain(
         "steps": settings.steps,
         "train_loss": curves.final_loss,
         "validation_loss": evaluate(learner, validation, 256, settings.seed) if validation else None,
+        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
         "seconds": time.monotonic() - begun,
         "settings": config.to_document(),
     }
     with whole_folder(out) as folder:
-        _write(folder, learner, config.model.size, (held_out or seen), summary)
+        rows = _reconstructions(learner, held_out or seen)
+        page = render_page(str(out), summary, config.model, curves, rows, seen, held_out)
+        _write(folder, learner, config.model.size, rows, summary, page)
     (run_folder / STATE_FILE).unlink(missing_ok=True)
     return summary
 
@@ -100,17 +108,24 @@ def _images_only(episodes: Sequence[Images]) -> TrainingSet:
     return TrainingSet(nothing[:, 0], {STREAM: images}, nothing, valid, weight)
 
 
-def _write(folder: Path, learner: Autoencoder, size: int, episodes: Sequence[Images], summary: dict[str, Any]) -> None:
-    learner.save(folder)
-    statistics = {"size": {"height": size, "width": size}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    (folder / PREPROCESSOR_FILE).write_text(json.dumps(statistics, indent=1), encoding="utf-8")
-    (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+def _reconstructions(learner: Autoencoder, episodes: Sequence[Images]) -> list[Images]:
+    """What the learner shows of images spread over the episodes: rows, each (size, n * size, 3)."""
     images = np.concatenate(episodes)
     chosen = images[np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).round().astype(int)]
     with torch.no_grad():
         rows = learner.shown(pixels(torch.from_numpy(chosen)), torch.Generator().manual_seed(0))
-    picture = np.concatenate([np.concatenate(list(_picture(row)), axis=1) for row in rows])
-    if not cv2.imwrite(str(folder / PICTURE), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+    return [np.concatenate(list(_picture(row)), axis=1) for row in rows]
+
+
+def _write(
+    folder: Path, learner: Autoencoder, size: int, rows: Sequence[Images], summary: dict[str, Any], page: str
+) -> None:
+    learner.save(folder)
+    statistics = {"size": {"height": size, "width": size}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / PREPROCESSOR_FILE).write_text(json.dumps(statistics, indent=1), encoding="utf-8")
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    (folder / PAGE).write_text(page, encoding="utf-8")
+    if not cv2.imwrite(str(folder / PICTURE), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)):
         raise BcError(f"'{folder / PICTURE}' cannot be written: is the disk full?")
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from bc_core.grid import NANOSECONDS
 from bc_core.report.definitions import definitions
 from bc_core.report.overlay import overlay_plot
 from bc_core.report.plots import delay_plot, jump_plot, motion_plot
 from bc_core.report.style import MODE_COLOURS, MODE_NAMES
 from bc_core.report.table import measured, number, percent, points, span
+from bc_core.report.templates import page_environment
 from bc_core.report.trials import MODES, Rollouts, Track, Trial, untracked
 from bc_core.report.video import as_data_uri, camera_of, encode_mp4, read_footage
 
@@ -24,13 +23,7 @@ def render_page(report: dict[str, Any], rollouts: Rollouts, track: Track = untra
     seed, why = exhibit_seed(rollouts)
     exhibits = {mode: rollouts.by_seed(mode).get(seed, trials[0]) for mode, trials in run.items()}
     compared = [exhibits[mode] for mode in ("rtc", "naive") if mode in exhibits] or list(exhibits.values())[:1]
-    environment = Environment(
-        loader=PackageLoader("bc_core.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("bc_core.report")
     environment.filters |= {"percent": percent, "number": number, "points": points, "span": span, "measured": measured}
     return environment.get_template("page.html.j2").render(
         report=report,

@@ -58,8 +58,8 @@ def encode_mp4(footage: Footage) -> bytes:
 
 
 def camera_of(contract: Contract) -> Observation | None:
-    """The contract's first camera; None: it has none."""
-    return next((observation for observation in contract.observations.values() if observation.is_image), None)
+    """The contract's first camera whose images are pictures; None: it has none."""
+    return next((observation for observation in contract.observations.values() if observation.is_picture), None)
 
 
 def as_data_uri(mp4: bytes) -> str:

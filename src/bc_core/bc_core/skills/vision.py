@@ -4,15 +4,13 @@ The endpoint speaks OpenAI's chat completions, which many local servers do as we
 name a skill of the library; anything else is refused with the reason.
 """
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
-
 from bc_core.contract import Observation
 from bc_core.errors import BcError
+from bc_core.images import data_uri
 from bc_core.resampling import Value
 from bc_core.schema import Section
 from bc_core.skills.director import Choice
@@ -47,7 +45,7 @@ def question(
                 "role": "user",
                 "content": [
                     {"type": "text", "text": text},
-                    {"type": "image_url", "image_url": {"url": _data_url(image, camera)}},
+                    {"type": "image_url", "image_url": {"url": data_uri(image, camera.encoding, JPEG_QUALITY)}},
                 ],
             },
         ],
@@ -86,14 +84,6 @@ def _schema(library: Library) -> dict[str, Any]:
             "additionalProperties": False,
         },
     }
-
-
-def _data_url(image: Value, camera: Observation) -> str:
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if camera.encoding == "rgb8" else image
-    written, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not written:
-        raise BcError(f"the picture of '{camera.name}' could not be written as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
 
 
 def _brief(value: object) -> str:

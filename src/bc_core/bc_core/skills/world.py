@@ -41,8 +41,8 @@ class World:
             for name, clause in skill.clauses():
                 for bound in clause.all_bounds():
                     self._columns[bound] = self._column(bound, f"skill '{skill.name}' in '{library.where}': {name}")
-        if camera and not self._observation(camera, "camera").is_image:
-            raise BcError(f"camera '{camera}' is no image in contract '{contract.name}'")
+        if camera and not self._observation(camera, "camera").is_picture:
+            raise BcError(f"camera '{camera}' is no image that shows colours in contract '{contract.name}'")
         streams = dict.fromkeys([bound.stream for bound in self._columns] + ([camera] if camera else []))
         self._assemblers = {stream: FrameAssembler(self.contract, (stream,)) for stream in streams}
 

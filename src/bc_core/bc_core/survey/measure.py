@@ -1,9 +1,7 @@
 """One episode measured: its streams' rhythm, its commands, its pictures."""
 
-import base64
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import cv2
@@ -20,8 +18,9 @@ from bc_core.errors import BcError
 from bc_core.fields import column_names, extract
 from bc_core.grid import NANOSECONDS
 from bc_core.idle import IdleRule, idle_ticks
+from bc_core.images import data_uri
 
-_STATUS_TOPIC = "controller/status"
+_STATUS_TOPIC, _STATUS_TYPE = "controller/status", "bc_msgs/msg/ControllerStatus"
 _LIMITS = ("values_clamped", "velocity_limited", "torque_limited", "torque_rate_limited")
 _THUMBNAIL = 96  # pixels wide
 _QUALITY = 60
@@ -143,14 +142,20 @@ def _streams(episode: Episode, contract: Contract) -> dict[str, StreamMeasure]:
     latencies: dict[str, list[int]] = {topic: [] for topic in rates}
     sums: dict[str, list[int]] = {topic: [] for topic in rates}
     for message in episode.raw_messages(rates):
-        stamp = header_stamp(message.data)
+        try:
+            stamp = header_stamp(message.data)
+        except ValueError as error:
+            raise BcError(
+                f"{episode.path}: the message on '{message.topic}' received at {message.received_ns} ns is broken "
+                f"({error}): leave this episode out"
+            ) from error
         stamps[message.topic].append(stamp)
         latencies[message.topic].append(message.received_ns - stamp)
         sums[message.topic].append(crc32(message.data[AFTER_STAMP:]))
-    begin = max((times[0] for times in stamps.values() if times), default=0)
-    end = max((times[-1] for times in stamps.values() if times), default=0)
-    first, last = contract.grid.ceil(begin), contract.grid.floor(end)
-    ticks = np.array([contract.grid.time(tick) for tick in range(first, last + 1)], dtype=np.int64)
+    begin, _ = max(((times[0], topic) for topic, times in stamps.items() if times), default=(0, ""))
+    end, topic = max(((times[-1], topic) for topic, times in stamps.items() if times), default=(0, ""))
+    grid = contract.grid.ticks(begin, end, f"episode '{episode.path}', to the last stamp of '{topic}',")
+    ticks = np.array([contract.grid.time(tick) for tick in grid], dtype=np.int64)
     found = {}
     for observation in contract.observations.values():
         topic = observation.topic
@@ -212,6 +217,7 @@ def _jerk(ticks: EpisodeTicks, contract: Contract) -> float | None:
 
 def _limited(episode: Episode) -> dict[str, int]:
     """How much the controller's counters grew from the first status of the bag to the last."""
+    episode.require_types({_STATUS_TOPIC: _STATUS_TYPE})
     statuses = [message.msg for message in episode.messages([_STATUS_TOPIC])]
     if len(statuses) < 2:
         return {}
@@ -221,7 +227,7 @@ def _limited(episode: Episode) -> dict[str, int]:
 
 def _thumbnails(episode: Episode, contract: Contract) -> tuple[str, ...]:
     """First, middle and last image of the first camera as data URIs; only these three are decoded."""
-    camera = next((o for o in contract.observations.values() if o.is_image), None)
+    camera = next((o for o in contract.observations.values() if o.is_picture), None)
     count = episode.topics[camera.topic].count if camera and camera.topic in episode.topics else 0
     if camera is None or not count:
         return ()
@@ -229,15 +235,11 @@ def _thumbnails(episode: Episode, contract: Contract) -> tuple[str, ...]:
     found = []
     for index, message in enumerate(episode.raw_messages([camera.topic])):
         if index in wanted:
-            decoded: Any = episode.types.deserialize_cdr(message.data, message.type_name)
-            found.append(_as_uri(extract(camera, decoded), camera.encoding))
+            found.append(_as_uri(extract(camera, episode.decoded(message).msg), camera.encoding))
     return tuple(found)
 
 
 def _as_uri(image: npt.NDArray[np.uint8], encoding: str) -> str:
-    if encoding == "rgb8":
-        image = np.ascontiguousarray(image[..., ::-1])
     height = max(1, round(image.shape[0] * _THUMBNAIL / image.shape[1]))
     small = cv2.resize(image, (_THUMBNAIL, height), interpolation=cv2.INTER_AREA)
-    packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+    return data_uri(np.asarray(small, np.uint8), encoding, _QUALITY)

@@ -28,6 +28,8 @@ from bc_core.policies.vision.folder import described
 
 _PREPARED_AT_ONCE = 64
 """Frames whose images become embeddings at once: what lies between, of large backbones, is large."""
+_NUMBERS = 3
+"""Dimensions of an episode's numbers: ticks, n_obs_steps, width. Images have two more."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def fingerprint(episode: EpisodeTicks) -> str:
     """Of what an episode holds, wherever it lies: tells episodes that a policy was trained on from others."""
     digest = hashlib.sha256(episode.commands.tobytes())
     for _, value in sorted(episode.values.items()):
-        if value.dtype != np.uint8:  # not images: numbers tell enough
+        if value.ndim == _NUMBERS:  # not images: numbers tell enough
             digest.update(value.tobytes())
     return digest.hexdigest()[:16]
 
@@ -155,7 +157,7 @@ def normalised(found: "Frames", policy: ChunkPolicy) -> TrainingSet:
     )
 
 
-def _prepared(network: Network, images: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
+def _prepared(network: Network, images: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
     """Every frame's images, made ready a part at a time; images that stay as they are are not copied."""
     whole = {camera: torch.from_numpy(value) for camera, value in images.items()}
     made: dict[str, list[Tensor]] = {}
@@ -179,7 +181,7 @@ class Frames:
     (N, H, E); newest: stream -> (N, width), what actions are encoded against; valid (N, H); weight (N,)."""
 
     features: npt.NDArray[np.float64]
-    images: dict[str, npt.NDArray[np.uint8]]
+    images: dict[str, npt.NDArray[Any]]
     actions: npt.NDArray[np.float64]
     encoded: npt.NDArray[np.float64]
     newest: dict[str, npt.NDArray[Any]]

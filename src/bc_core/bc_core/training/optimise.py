@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from bc_core.errors import BcError
 from bc_core.policies.config import OptimiserConfig
 from bc_core.policies.learner import Batch, Learner
 from bc_core.policies.network import Network
@@ -114,7 +115,7 @@ def optimise(
     """Train `network` in place; it ends with the averaged weights, or with those that the judge found best.
 
     Deterministic for a seed on one machine and number of threads and devices, interrupted or not. config.batch frames
-    are shared out between the processes. FloatingPointError if the loss is not finite.
+    are shared out between the processes. BcError: the loss or its gradient is not finite.
     """
     fabric, run = fabric or Hardware("cpu").fabric(config.precision), run or Run()
     with on_device(fabric):
@@ -174,18 +175,19 @@ class _Optimisation:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss = self.loss(batch, config.noise_draws, self.noise)
+        value = _finite("loss", self._mean(loss.detach()), step)
         self.stepper.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        gradient = self.fabric.clip_gradients(self.loss, self.stepper, max_norm=LARGEST_GRADIENT)
-        assert gradient is not None  # it is told for a largest norm, not for a largest value
+        clipped = self.fabric.clip_gradients(
+            self.loss, self.stepper, max_norm=LARGEST_GRADIENT, error_if_nonfinite=False
+        )
+        assert clipped is not None  # it is told for a largest norm, not for a largest value
+        gradient = _finite("gradient", clipped.item(), step)
         self.stepper.step()
         self.average.update_parameters(self.network)
-        value = self._mean(loss.detach())
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} at step {step}: lower training.learning_rate")
         self.curves.losses.append(value)
         if self.board is not None:
-            self.board.step(step + 1, value, rate, gradient.item())
+            self.board.step(step + 1, value, rate, gradient)
         self.run.progress(step + 1, value)
 
     def _mean(self, value: Tensor) -> float:
@@ -239,6 +241,14 @@ class _Optimisation:
         restore_optimiser(self.optimiser, state.tensors["optimiser"])
         self.best = state.tensors.get("best", {})
         self.curves = state.curves
+
+
+def _finite(what: str, value: float, step: int) -> float:
+    if not math.isfinite(value):
+        raise BcError(
+            f"the {what} is {value} at step {step}: lower training.learning_rate, and look for odd values in the data"
+        )
+    return value
 
 
 def step_seed(seed: int, step: int, stream: int) -> int:

@@ -4,22 +4,25 @@ import json
 import os
 import random
 import resource
+import shutil
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bc_core.bags import open_episode
-from bc_core.contract import RecordedTopic
-from bc_core.episode_writer import EpisodeWriter
+from bc_core.contract import Contract, RecordedTopic
+from bc_core.episode_writer import EpisodeWriter, recorded_topics
 from bc_core.errors import BcError
 from bc_core.mcap_records import CHUNK, MAGIC, open_chunk
 from bc_core.repair import repair
+from bc_core.replay import recorded_runs
 from bc_core.survey.measure import measure
 
 from .episode_maker import header
@@ -105,6 +108,48 @@ def test_records_of_any_kind_and_content(bag: Path, tmp_path: Path, records: lis
         read_all(with_content(bag, tmp_path / "bag", content, whole=False))
 
 
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory, recording_at: Callable[..., Any], contract: Contract) -> Path:
+    """A bag of observations and of a chunk that was in force."""
+    recording = recording_at(tmp_path_factory.mktemp("driven") / "episode", 0)
+    times = [contract.grid.time(tick) for tick in range(20_000, 20_004)]
+    recording.mode(times[0], 3, 2)
+    recording.chunk("human", 1, times[0], np.zeros((4, 8)), in_force=times[0])
+    for time in times:
+        recording.joints(time, np.zeros(7), 0.08)
+        recording.object(time, np.zeros(3), 0.1)
+    recording.image(times[1], np.zeros((96, 96, 3), dtype=np.uint8))
+    return Path(recording.close())
+
+
+@QUICK
+@given(
+    st.integers(0, 11),
+    st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=9)), max_size=3),
+    st.sampled_from([1.0, 0.5, 0.0]),
+)
+def test_messages_of_changed_bytes(
+    driven: Path, contract: Contract, tmp_path: Path, number: int, changes: list[tuple[float, bytes]], part: float
+) -> None:
+    """In a bag whose checksums hold: what a publisher that lies may have sent."""
+    messages = list(open_episode(driven).raw_messages())
+    data = bytearray(messages[number].data)
+    for place, new in changes:
+        at = int(place * (len(data) - 1))
+        data[at : at + len(new)] = new
+    del data[max(8, int(part * len(data))) :]
+    folder = tmp_path / "bag"
+    shutil.rmtree(folder, ignore_errors=True)
+    with EpisodeWriter(folder, recorded_topics(contract), contract.document, 0) as writer:
+        for index, message in enumerate(messages):
+            writer.write(message.topic, message.received_ns, bytes(data) if index == number else message.data)
+        writer.close("success", "", 0)
+    with little_memory():
+        read_all(folder)
+        with suppress(BcError):
+            recorded_runs(str(folder))
+
+
 @QUICK
 @given(st.binary(max_size=200))
 def test_any_bytes_as_metadata_and_account(bag: Path, tmp_path: Path, data: bytes) -> None:
@@ -118,16 +163,18 @@ def test_any_bytes_as_metadata_and_account(bag: Path, tmp_path: Path, data: byte
 @QUICK
 @given(
     st.dictionaries(
-        st.sampled_from(["topics", "pauses", "contract", "outcome", "irregularities", "started_ns"]),
+        st.sampled_from(["topics", "pauses", "contract", "outcome", "irregularities", "started_ns", "seed", "task"]),
         st.recursive(
             st.none() | st.integers() | st.text(max_size=9),
             lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
             max_leaves=6,
         ),
-    )
+    ),
+    st.sampled_from([1.0, 0.7]),
 )
-def test_any_document_as_account(bag: Path, tmp_path: Path, document: dict[str, Any]) -> None:
-    folder = with_content(bag, tmp_path / "bag", (bag / "episode.mcap").read_bytes())
+def test_any_document_as_account(bag: Path, tmp_path: Path, document: dict[str, Any], part: float) -> None:
+    content = (bag / "episode.mcap").read_bytes()
+    folder = with_content(bag, tmp_path / "bag", content[: int(part * len(content))])
     (folder / "episode.json").write_text(json.dumps(document))
     read_all(folder)
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,16 +84,43 @@ def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(
     assert not (tmp_path / f"broken{RUN_SUFFIX}" / STATE_FILE).exists()  # it is finished
 
 
-def test_curves_of_a_resumed_run_have_no_step_twice(contract: Contract, bags: list[Path], tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_curves_of_one_that_was_not_killed(
+    contract: Contract, bags: list[Path], tmp_path: Path
+) -> None:
+    """Killed by the system, in the midst of a step's work: the same steps, each once, with the same values."""
+    document = small(steps=40)
+    train(bags, contract, document, tmp_path / "whole")
+    (tmp_path / "settings.json").write_text(json.dumps(document))
+    (tmp_path / "contract.yaml").write_text(yaml.safe_dump(dict(contract.document)))
+    program = (
+        "import json, os, signal, sys\nfrom pathlib import Path\nfrom bc_core.contract import Contract\n"
+        "from bc_core.training.train import Rollouts, train\n"
+        "root = Path(sys.argv[1])\n"
+        "score = lambda policy, step: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train([root / 'bags'], Contract.load(root / 'contract.yaml'),\n"
+        "    json.loads((root / 'settings.json').read_text()), root / 'broken', rollouts=Rollouts(26, score))\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, timeout=120, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    time.sleep(1.0)  # TensorBoard orders files by the second in which they were begun
+    train(bags, contract, document, tmp_path / "broken", resume=True)
+    whole, broken = (curves(tmp_path / f"{name}{RUN_SUFFIX}") for name in ("whole", "broken"))
+    assert broken == whole
+    assert [step for step, _ in whole["loss/train"]] == [10, 20, 30, 40]
+    assert [step for step, _ in whole["loss/validation"]] == list(range(2, 41, 2))
+    assert max(rate for _, rate in whole["learning_rate"]) <= document["training"]["learning_rate"]
+    weights = [(tmp_path / name / WEIGHTS_FILE).read_bytes() for name in ("whole", "broken")]
+    assert weights[0] == weights[1]
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard shows of a run: steps and values, by name."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    with pytest.raises(Killed):
-        train(bags, contract, small(steps=40), tmp_path / "policy", rollouts=Rollouts(25, killed_at(25)))
-    train(bags, contract, small(steps=40), tmp_path / "policy", resume=True)
-    found = EventAccumulator(str(tmp_path / f"policy{RUN_SUFFIX}")).Reload()
-    assert [event.step for event in found.Scalars("loss/train")] == [10, 20, 30, 40]
-    assert [event.step for event in found.Scalars("loss/validation")] == list(range(2, 41, 2))
-    assert max(event.value for event in found.Scalars("learning_rate")) <= small()["training"]["learning_rate"]
+    found = EventAccumulator(str(folder)).Reload()
+    return {name: [(event.step, event.value) for event in found.Scalars(name)] for name in found.Tags()["scalars"]}
 
 
 def test_a_run_is_resumed_only_with_its_own_settings_and_data(

@@ -14,6 +14,7 @@ import yaml
 from bc_core.checkpoint import load_policy, read_config
 from bc_core.contract import Contract
 from bc_core.errors import BcError
+from bc_core.evaluation import evaluate
 from bc_core.mask import Mask
 from bc_core.policies.config import OptimiserConfig, PolicyConfig, TrainConfig
 from bc_core.schema import Section
@@ -186,8 +187,8 @@ def test_the_shipped_configurations_are_valid(contract: Contract, tmp_path: Path
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_policy_trains_and_infers(
-    contract: Contract, new_recording: NewRecording, tmp_path: Path, path: Path
+def test_every_shipped_policy_trains_infers_and_is_evaluated(
+    contract: Contract, new_recording: NewRecording, tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From bags to a checkpoint to a chunk; the same chunk from the same seed when it is read again."""
     bags, document = record(contract, new_recording(0), 1.0), yaml.safe_load(path.read_text())
@@ -199,6 +200,13 @@ def test_every_shipped_policy_trains_and_infers(
     chunks = [load_policy(tmp_path / "policy").infer(frame_at(reference(1.0), 5), seed=1) for _ in range(2)]
     assert chunks[0].shape == (document["policy"]["horizon"], contract.width)
     np.testing.assert_array_equal(*chunks)
+    monkeypatch.setattr(evaluate, "render_page", lambda *_: "")  # whose plots take seconds, and are tested elsewhere
+    monkeypatch.setattr(evaluate, "LATENCY_CHUNKS", 2)
+    found = evaluate.evaluate_checkpoint(tmp_path / "policy", [bags], seen_too=True, frames=4).document
+    assert (found["policy"], found["frames"]) == (document["policy"]["type"], 4)
+    assert math.isfinite(found["loss"])
+    assert [error["quantity"] for error in found["errors"]] == ["arm", "gripper"]
+    assert all(math.isfinite(error["mean"][0]) for error in found["errors"])
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:

@@ -1,4 +1,5 @@
-"""Cameras of 15 and 5 Hz on a grid of 20 Hz: what a frame holds of each, live as offline; a policy that sees both."""
+"""Cameras of 15 and 5 Hz on a grid of 20 Hz: what a frame holds of each, live as offline; a policy that sees both, and
+depth."""
 
 import math
 from collections.abc import Callable
@@ -23,12 +24,16 @@ WRIST = {
     "topic": "wrist/image_raw", "type": "sensor_msgs/msg/Image", "shape": [32, 48, 1], "encoding": "mono8",
     "rate": 5, "rule": "asof", "latency": 0.05, "max_age": 0.3,
 }  # fmt: skip
+DEPTH = {
+    "topic": "camera/depth/image_raw", "type": "sensor_msgs/msg/Image", "shape": [16, 24, 1], "encoding": "32FC1",
+    "rate": 15, "rule": "asof", "latency": 0.0, "max_age": 0.2,
+}  # fmt: skip
 
 
 @pytest.fixture
 def seeing(document: dict[str, Any]) -> Contract:
-    """The shipped contract with a second camera, whose pictures are 50 ms late."""
-    document["observations"]["wrist"] = WRIST
+    """The shipped contract with a second camera, whose pictures are 50 ms late, and with depth."""
+    document["observations"] |= {"wrist": WRIST, "depth": DEPTH}
     return Contract.from_document(document, "test")
 
 
@@ -37,7 +42,11 @@ def bag(seeing: Contract, recording_at: Callable[..., Any], tmp_path: Path) -> P
     """Pictures are grey, of their number. The slow camera misses its fourth picture."""
     recording, begin = recording_at(tmp_path / "episode_000000", 0, seeing), seeing.grid.time(FIRST)
     for number in range(-3, 23):
-        recording.image(begin + number * 10**9 // 15, np.full((96, 96, 3), number + 3, dtype=np.uint8))
+        time, metres = begin + number * 10**9 // 15, np.linspace(0.4, 1.4, 16 * 24, dtype=np.float32)
+        recording.image(time, np.full((96, 96, 3), number + 3, dtype=np.uint8))
+        recording._write(
+            DEPTH["topic"], time, height=16, width=24, encoding="32FC1", step=4 * 24, data=metres.view(np.uint8)
+        )
     for number in range(-2, 8):
         if number != 3:
             pixels = np.full(32 * 48, number + 2, dtype=np.uint8)
@@ -81,21 +90,25 @@ def test_frames_hold_the_newest_of_each_live_as_offline(seeing: Contract, bag: P
     assert refused == [15, 16, 17]
 
 
-def test_a_policy_sees_both(seeing: Contract, bag: Path, tmp_path: Path) -> None:
+def test_a_policy_sees_all_of_them(seeing: Contract, bag: Path, tmp_path: Path) -> None:
     """Each camera has the encoder of its name."""
     document = settings(steps=3, batch=4, validation=0.0)
     document["policy"] |= {
-        "observations": list(STREAMS), "n_obs_steps": N_OBS_STEPS,
-        "vision": {"camera": {"type": "spatial_softmax", "maps": 8}, "wrist": {"type": "optical_flow", "maps": 4}},
+        "observations": [*STREAMS, "depth"], "n_obs_steps": N_OBS_STEPS,
+        "vision": {
+            "camera": {"type": "spatial_softmax", "maps": 8},
+            "wrist": {"type": "optical_flow", "maps": 4},
+            "depth": {"type": "depth", "maps": 4, "near": 0.5, "far": 1.3},
+        },
     }  # fmt: skip
     summary = train([bag], seeing, document, tmp_path / "policy")
     assert math.isfinite(summary["train_loss"])
     policy = load_policy(tmp_path / "policy")
-    assert policy.streams == STREAMS
-    frame = FrameAssembler(seeing, STREAMS, N_OBS_STEPS, keep=None)
+    assert policy.streams == (*STREAMS, "depth")
+    frame = FrameAssembler(seeing, policy.streams, N_OBS_STEPS, keep=None)
     episode = open_episode(bag)
-    for stream in STREAMS:
+    for stream in policy.streams:
         observation = seeing.observations[stream]
         for message in episode.messages([observation.topic]):
-            frame.add(stream, stamp_ns(message.msg), extract(observation, message.msg))
+            frame.take(stream, message.msg)
     assert np.isfinite(policy.infer(frame.frame(FIRST + 5), seed=0)).all()

@@ -53,10 +53,13 @@ class Punctuality:
 
 
 class Valve:
-    """Lets readings through. After a late one, and at first, none until everything was let go."""
+    """Lets readings through. After a late one, and at first, none until everything was let go.
 
-    def __init__(self, lateness: float) -> None:
-        self._lateness, self._open = lateness, False
+    stop: index of a button that counts whatever else does not: a stop that comes late is better than none.
+    """
+
+    def __init__(self, lateness: float, stop: int | None = None) -> None:
+        self._lateness, self._stop, self._open = lateness, stop, False
         self._punctuality = Punctuality()
         self.delay = 0.0  # of the newest reading [s]
 
@@ -65,13 +68,15 @@ class Valve:
         return self._open
 
     def pass_on(self, reading: JoyReading, sent: float, received: float) -> JoyReading:
-        """The reading, or RELEASED in its place."""
+        """The reading, or in its place RELEASED, with the stop if it is pressed."""
         self.delay = self._punctuality.delay(sent, received)
         if self.delay > self._lateness:
             self._open = False
         elif not any(reading[1]):
             self._open = True
-        return reading if self._open else RELEASED
+        if self._open:
+            return reading
+        return RELEASED[0], [int(index == self._stop and down) for index, down in enumerate(reading[1])]
 
 
 def parse(message: Any) -> tuple[float, JoyReading] | None:

@@ -14,6 +14,7 @@ from bc_core.errors import BcError
 from bc_teleop.browser.certificate import server_context
 from bc_teleop.browser.config import BrowserConfig
 from bc_teleop.browser.door import RELEASED, Door, Valve, parse
+from bc_teleop.command import Button
 from bc_teleop.devices.plugged import JoyReading
 
 COOKIE = "bc_ros_session"
@@ -154,7 +155,7 @@ class BrowserServer:
         return socket
 
     async def _follow(self, socket: Any) -> None:
-        valve = Valve(self._config.lateness)
+        valve = Valve(self._config.lateness, self._hello.get("actions", {}).get(Button.STOP))
         was_open = False
         async for message in socket:
             try:

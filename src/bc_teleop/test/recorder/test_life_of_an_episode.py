@@ -14,6 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from bc_core.bags import open_episode
 from bc_msgs.msg import EpisodeOutcome, EpisodeStatus
+from bc_teleop.episode_recorder import EpisodeRecorder
 
 from .graph import PATIENCE, START, TICK, Graph, arguments
 
@@ -44,6 +45,23 @@ def test_what_cannot_be_done_now_is_refused(lockstep: Graph, tmp_path: Path) -> 
     assert "unknown outcome 77" in lockstep.stop(77).message
     assert lockstep.stop(EpisodeOutcome.FAILURE, discard=True).path == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_while_it_waits_for_messages_it_puts_them_on_disk(lockstep: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop and a start wait for seconds: a recorder that is killed then loses no more than at any other moment."""
+    monkeypatch.setattr("bc_teleop.episode_recorder.FLUSH_PERIOD", 0.0)
+    recorder, flushed = lockstep.recorder, []
+    assert recorder is not None and recorder._recording is not None
+    assert lockstep.start().success
+    monkeypatch.setattr(recorder._recording, "flush", flushed.append)
+    recorder._pump_until(lambda: len(flushed) > 1, 1.0)
+    assert len(flushed) > 1
+
+
+def test_a_start_during_an_episode_waits_for_nothing(lockstep: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lockstep.start().success
+    monkeypatch.setattr(EpisodeRecorder, "_is_ready", lambda *_: pytest.fail("streams are waited for"))
+    assert "is being recorded: stop it first" in lockstep.start().message
 
 
 def test_shutting_down_keeps_the_episode_as_aborted(lockstep: Graph) -> None:

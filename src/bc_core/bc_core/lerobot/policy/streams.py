@@ -100,7 +100,7 @@ def _check_width(contract: Contract, streams: Sequence[str], width: int, feature
 
 
 def _camera(source: Source, contract: Contract, given: Streams, key: str, robot_key: str) -> str:
-    images = [name for name, stream in contract.observations.items() if stream.is_image]
+    images = [name for name, stream in contract.observations.items() if stream.is_picture]
     name = given.cameras.get(_short(key)) or given.cameras.get(key)
     if name is None and _short(robot_key) in images:
         name = _short(robot_key)

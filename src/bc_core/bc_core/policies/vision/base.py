@@ -12,7 +12,10 @@ from bc_core.contract import Contract
 
 @dataclass(frozen=True)
 class View:
-    """What an encoder sees of a camera: n_obs_steps images (height, width, channels), in the contract's encoding."""
+    """What an encoder sees of a camera: n_obs_steps images (height, width, channels), in the contract's encoding.
+
+    is_depth: distances (bc_core.depth).
+    """
 
     stream: str
     n_obs_steps: int
@@ -20,16 +23,17 @@ class View:
     width: int
     channels: int
     encoding: str
+    is_depth: bool = False
 
     @classmethod
     def of(cls, contract: Contract, stream: str, n_obs_steps: int) -> "View":
         observation = contract.observations[stream]
         height, width, channels = observation.shape
-        return cls(stream, n_obs_steps, height, width, channels, observation.encoding)
+        return cls(stream, n_obs_steps, height, width, channels, observation.encoding, observation.is_depth)
 
 
 class ImageEncoder(nn.Module, ABC):
-    """uint8 images (B, n_obs_steps, height, width, channels) to (B, features), in two stages.
+    """Images (B, n_obs_steps, height, width, channels), uint8 or of depth float32, to (B, features), in two stages.
 
     `prepare` is what nothing learnt and nothing random has a part in, so that training computes it once for every frame
     instead of in every step. `forward` is the rest, with augmentation while training.

@@ -50,6 +50,20 @@ class FlowConfig(EncoderConfig):
 
 
 @dataclass(frozen=True)
+class DepthConfig(EncoderConfig):
+    """For depth images, which no other encoder takes: a small convolutional network over distances and validity. maps:
+    as above. near, far: distances that become -1 and 1 [m]; what lies beyond is cut off. They must be given."""
+
+    type: ClassVar[str] = "depth"
+    brightness: float = setting(0.0, 0.0, 0.0)  # a changed distance would be a wrong one
+    contrast: float = setting(0.0, 0.0, 0.0)
+    saturation: float = setting(0.0, 0.0, 0.0)
+    maps: int = setting(32, 1, 1024)
+    near: float = setting(0.0, 0.0, 1000.0)
+    far: float = setting(0.0, 0.0, 1000.0)
+
+
+@dataclass(frozen=True)
 class KeypointsConfig(EncoderConfig):
     """The strongest keypoints of each image instead of its pixels. detector: with its descriptor. keypoints: how many.
     width: of the descriptors' projection. maps: landmarks whose positions are answered."""
@@ -119,8 +133,10 @@ class PretrainedConfig(EncoderConfig):
 
 ENCODERS: dict[str, type[EncoderConfig]] = {
     config.type: config
-    for config in (SpatialSoftmaxConfig, FlowConfig, KeypointsConfig, ResNetConfig, VitConfig, PretrainedConfig)
-}
+    for config in (
+        SpatialSoftmaxConfig, FlowConfig, DepthConfig, KeypointsConfig, ResNetConfig, VitConfig, PretrainedConfig,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,8 @@ def read_encoder(section: Section) -> EncoderConfig:
             raise section.error("path", config.path, f"give a folder here, or owner/name in hub ('{config.hub}')")
         if section.has("backbone"):
             config = replace(config, backbone=BackboneConfig.from_section(section.section("backbone")))
+    if isinstance(config, DepthConfig) and not 0.0 < config.near < config.far:
+        raise section.error("near", config.near, f"give near and far (here {config.far:g}) in m, with 0 < near < far")
     section.finish()
     return config
 
