@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 from zlib import crc32
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag2
@@ -110,7 +110,7 @@ class ChunkedMcapWriter(McapWriter):
         channel = Channel(connection.id, connection.msgtype, connection.topic, encoding, metadata.getvalue())
         self.channels.append(channel)
         self.channel_stats[connection.id] = 0
-        write_channel(self.chunk.bio, channel, self.schemas)
+        write_channel(cast(BinaryIO, self.chunk.bio), channel, self.schemas)  # see Pieces
 
     def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
         """Take a message [ns] over; `data` must not change any more."""

@@ -84,6 +84,7 @@ class Asker(Node):
         self._state = self.create_publisher(ControllerState, "controller/state", qos.STATE)
         self._object = self.create_publisher(Odometry, "object/odometry", qos.stream_out(100))
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.stream_out(15))
+        self._depth = self.create_publisher(Image, "camera/depth/image_raw", qos.stream_out(15))
         self._request = self.create_publisher(ChunkRequest, "policy/request", qos.COMMAND_OUT)
         self.create_subscription(PolicyChunk, "policy/chunk", self.answers.append, qos.EVENT)
         self.create_timer(0.01, self._send)
@@ -109,8 +110,11 @@ class Asker(Node):
     def _show(self) -> None:
         image = Image(height=96, width=96, encoding="rgb8", step=3 * 96)
         image.data = self._random.integers(0, 256, 3 * 96 * 96, dtype=np.uint8).tobytes()
-        image.header.stamp = self.get_clock().now().to_msg()
-        self._camera.publish(image)
+        depth = Image(height=96, width=96, encoding="16UC1", step=2 * 96)
+        depth.data = self._random.integers(0, 3000, 96 * 96, dtype=np.uint16).tobytes()  # mm
+        for publisher, message in ((self._camera, image), (self._depth, depth)):
+            message.header.stamp = self.get_clock().now().to_msg()
+            publisher.publish(message)
 
 
 class Graph:
@@ -148,7 +152,7 @@ class Graph:
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Graph, list[Path]]]:
     """The graph, and its checkpoints: every shipped policy, commanding joints; or, of a flow policy, every encoding of
     joints or of poses."""
-    document = yaml.safe_load((CONFIG / "contracts" / "panda_conveyor.yaml").read_text())
+    document = yaml.safe_load((CONFIG / "contracts" / "panda_conveyor_depth.yaml").read_text())
     for observation in document["observations"].values():
         observation["max_age"] = PATIENCE  # staleness is not what is tested here
     configs = {f"flow_{encoding}": configured("flow", encoding=encoding) for encoding in ENCODINGS}
