@@ -107,3 +107,8 @@ def level() -> Callable[..., Array]:
         return np.hstack([np.full((rows, 7), value), np.full((rows, 1), gripper)])
 
     return make
+
+
+@pytest.fixture
+def home(robot: Robot) -> Array:
+    return np.array(robot.home)

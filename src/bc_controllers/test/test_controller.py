@@ -19,11 +19,6 @@ def model(robot: Robot) -> Model:
     return Model(robot)
 
 
-@pytest.fixture
-def home(robot: Robot) -> Array:
-    return np.array(robot.home)
-
-
 def test_the_first_torque_holds_the_arm_where_it_is(controller: Controller, model: Model, home: Array) -> None:
     """No step at the start: neither from a reference elsewhere nor from a rate limit that starts from nil."""
     np.testing.assert_allclose(Loop(controller).run(home), model.gravity(home), atol=1e-9)

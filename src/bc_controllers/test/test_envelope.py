@@ -36,11 +36,6 @@ LIMITS = (
 
 
 @pytest.fixture
-def home(robot: Robot) -> Array:
-    return np.array(robot.home)
-
-
-@pytest.fixture
 def model(robot: Robot) -> Model:
     return Model(robot)
 

@@ -18,11 +18,6 @@ RESUME = ChangeMode.Request.RESUME
 
 
 @pytest.fixture
-def home(robot: Robot) -> Array:
-    return np.array(robot.home)
-
-
-@pytest.fixture
 def model(robot: Robot) -> Model:
     return Model(robot)
 

@@ -24,11 +24,6 @@ def model(robot: Robot) -> Model:
 
 
 @pytest.fixture
-def home(robot: Robot) -> Array:
-    return np.array(robot.home)
-
-
-@pytest.fixture
 def make(robot: Robot) -> Callable[..., Controller]:
     """make(output, pose=False, **attributes of cartesian): a Panda with that output."""
 

@@ -19,11 +19,6 @@ SPEED = 0.8  # of ramp() [rad/s]
 
 
 @pytest.fixture
-def home(robot: Robot) -> Array:
-    return np.array(robot.home)
-
-
-@pytest.fixture
 def model(robot: Robot) -> Model:
     return Model(robot)
 

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from domain_coordinator import domain_id
+
+from bc_nodes.testing import domain_of_its_own
 
 from .graph import PATIENCE, Graph, arguments, begin
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def domain() -> Iterator[int]:
-    with domain_id() as domain:
+    with domain_of_its_own() as domain:
         yield domain
 
 
