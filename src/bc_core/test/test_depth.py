@@ -174,7 +174,7 @@ def test_the_encoder_tells_distance_and_validity(stream: Observation) -> None:
 def test_what_augmentation_blanks_was_not_measured() -> None:
     encoder = build_encoder(VIEW, replace(RANGE, shift=3, erase=0.4)).train()
     given = []
-    encoder.layers.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))  # type: ignore[operator]
+    encoder.layers.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     torch.manual_seed(0)
     encoder(encoder.prepare(torch.full((16, 2, HEIGHT, WIDTH, 1), 0.7)))
     distance, valid = given[0][:, ::2], given[0][:, 1::2]

@@ -32,7 +32,7 @@ def frames(scale: float) -> TrainingSet:
 def settings(**changed: float) -> OptimiserConfig:
     usual = {"steps": STEPS, "batch": 16, "noise_draws": 1, "learning_rate": 0.01, "weight_decay": 0.0, "warmup": 1,
              "ema": DECAY, "observation_noise": 0.0, "validation": 0.0, "seed": 0, "threads": 1}  # fmt: skip
-    return OptimiserConfig(**{**usual, **changed})  # type: ignore[arg-type]
+    return OptimiserConfig(**{**usual, **changed})
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
@@ -44,7 +44,7 @@ def test_no_step_is_made_with_a_longer_gradient(scale: float, monkeypatch: pytes
     def spy(optimiser: torch.optim.AdamW, *arguments: object) -> object:
         found = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
         lengths.append(torch.cat(found).norm().item())
-        return step(optimiser, *arguments)  # type: ignore[arg-type]
+        return step(optimiser, *arguments)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", spy)
     optimise(learner(), frames(scale), settings())
