@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
 
+from bc_bringup.episodes.manager import SETTLE_SECONDS
 from bc_core.checkpoint import save_policy
 from bc_core.contract import Contract
 from bc_core.errors import BcError
@@ -95,11 +96,13 @@ class Operator:
         return int(self.modes[-1].mode) if self.modes else -1
 
     def wait_until_active(self) -> None:
+        """Until every node is active, and has had the time to find the others' topics, and a stick that is let go."""
         for name in self._nodes:
             self.until(partial(self.is_active, name))
         self.until(lambda: bool(self.states) and bool(self.modes))
         if self._listens:
             self.until(lambda: self._joy.get_subscription_count() > 0)
+        self.spin_for(SETTLE_SECONDS)
 
     def is_active(self, name: str) -> bool:
         """Whether the node says so. No answer counts as no: a killed node of that name is seen until its lease ends."""
