@@ -20,6 +20,7 @@ from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControlMode, EpisodeOutcome, EpisodeStatus, TaskState, TickDone
 from bc_msgs.srv import ChangeMode, ResetScene, StartEpisode, StopEpisode
 from bc_nodes import qos
+from bc_nodes.testing import domain_of_its_own
 
 TICK_NS = 50_000_000
 NAMESPACE = "/manager_test"
@@ -57,7 +58,7 @@ class Cell(Node):
         self.create_service(ChangeMode, "controller/change_mode", self.on_change_mode)
         self.create_service(GetState, "cell/get_state", self.on_get_state)
         self.motions: list[MoveTo.Result] = []  # what comes of each
-        ActionServer(self, MoveTo, "move_to", self.on_motion)
+        self.motion_server = ActionServer(self, MoveTo, "move_to", self.on_motion)
         self.lifecycle = State.PRIMARY_STATE_INACTIVE
         self.publish_mode("start")
         self.timer = self.create_timer(0.05 if lockstep else 0.002, self.on_timer)
@@ -153,18 +154,20 @@ class Cell(Node):
 
 @pytest.fixture
 def cell(request: pytest.FixtureRequest) -> Iterator[Cell]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = Cell(context, lockstep=request.param)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin)
-    thread.start()
-    yield node
-    executor.shutdown()
-    thread.join(timeout=10.0)
-    node.destroy_node()
-    rclpy.try_shutdown(context=context)
+    with domain_of_its_own():  # what is left of the cell before must not count as serving the same action
+        context = rclpy.Context()
+        rclpy.init(context=context)
+        node = Cell(context, lockstep=request.param)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        thread = threading.Thread(target=executor.spin)
+        thread.start()
+        yield node
+        executor.shutdown()
+        thread.join(timeout=10.0)
+        node.motion_server.destroy()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 def manager_of(cell: Cell, return_to: str = "") -> EpisodeManager:

@@ -21,6 +21,7 @@ from bc_nodes.convert import to_stamp
 from bc_nodes.diagnostics import Diagnostics, Level
 from bc_nodes.lifecycle import BcLifecycleNode
 from bc_nodes.main import run_node
+from bc_teleop.chunk_audit import ChunkAudit
 from bc_teleop.content_check import ContentCheck
 from bc_teleop.episode_request import EpisodeRequest
 from bc_teleop.provenance import provenance
@@ -83,7 +84,7 @@ class EpisodeRecorder(BcLifecycleNode):
         )
         self._lockstep, self._simulated = self.value("lockstep"), self.value("use_sim_time")
         recording = EpisodeRecording(contract, settings)
-        self._topics, self._contents = RawTopics(self), ContentCheck(contract)
+        self._topics, self._contents, self._chunks = RawTopics(self), ContentCheck(contract), ChunkAudit()
         for stream in recording.streams.values():
             if stream.name != OUTCOME_TOPIC:  # this node's own: written, not listened to
                 profile = qos.RECORD_LATCHED if stream.latched else qos.record(stream.nominal_hz)
@@ -124,10 +125,13 @@ class EpisodeRecorder(BcLifecycleNode):
                 self._follow_time(recording.streams[arrival.topic], arrival.data)
             received_ns = self._reception_ns(arrival)
             self._contents.look(arrival.topic, received_ns, arrival.data)
+            self._chunks.look(arrival.topic, received_ns, arrival.data)
             try:
                 recording.receive(arrival.topic, received_ns, arrival.data)
             except RecordingError as error:
                 self._report_end(error)
+        for topic, messages in self._chunks.never_came(self._now_ns()).items():
+            self._topics.add_received_elsewhere(topic, messages)
         for topic, messages in self._topics.newly_lost().items():
             recording.count_lost(topic, messages, self._now_ns())
             self.get_logger().warning(recording.message, throttle_duration_sec=5.0)
@@ -206,18 +210,18 @@ class EpisodeRecorder(BcLifecycleNode):
         if recording is None or not self.active:
             response.message = "the recorder is not active: activate node 'recorder' first"
             return response
-        if not recording.is_recording:  # otherwise it is refused, whatever comes
-            self._pump_until(lambda: self._is_ready(recording), self.value("start_timeout"))
+        now_ns = self._now_ns() if recording.is_recording else self._wait_for_streams(recording)
         if unmatched := self._topics.unmatched():
             self.get_logger().warning(f"not connected yet, its first messages may be missed: {', '.join(unmatched)}")
         wanted = EpisodeRequest(request.task, request.operator_name, request.seed, request.metadata)
         self._topics.begin()
+        self._chunks.begin()
         try:
             if faults := self._contents.faults(recording.required):
                 raise BcError("; ".join(faults))
-            path = recording.start(wanted, self._now_ns())
+            path = recording.start(wanted, now_ns)
         except BcError as error:
-            absent = [stream.name for stream in recording.absent(self._now_ns())]
+            absent = [stream.name for stream in recording.absent(now_ns)]
             response.message = "; ".join([str(error), *self._topics.mistyped(absent)])
             self.get_logger().error(f"episode refused: {response.message}")
             return response
@@ -226,10 +230,22 @@ class EpisodeRecorder(BcLifecycleNode):
         self._publish_status()
         return response
 
-    def _is_ready(self, recording: EpisodeRecording) -> bool:
-        """Do all required streams come, as the contract says, from publishers that are connected?"""
-        missing = recording.absent(self._now_ns()) or self._topics.unmatched()
-        return not (missing or self._contents.faults(recording.required))
+    def _wait_for_streams(self, recording: EpisodeRecording) -> int:
+        """Until all required streams come, as the contract says, from publishers that are connected, or time is up.
+
+        Returns the time of the last look, at which the episode begins: on a busy machine a stream that came may be old
+        by the time that the look is over.
+        """
+        now_ns = self._now_ns()
+
+        def ready() -> bool:
+            nonlocal now_ns
+            now_ns = self._now_ns()
+            missing = recording.absent(now_ns) or self._topics.unmatched()
+            return not (missing or self._contents.faults(recording.required))
+
+        self._pump_until(ready, self.value("start_timeout"))
+        return now_ns
 
     def _on_stop(self, request: StopEpisode.Request, response: StopEpisode.Response) -> StopEpisode.Response:
         recording = self._recording

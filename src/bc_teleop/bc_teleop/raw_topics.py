@@ -100,6 +100,10 @@ class RawTopics:
         for losses in self._losses.values():
             losses.begin()
 
+    def add_received_elsewhere(self, topic: str, messages: int) -> None:
+        """Somebody else received them, and they never came here."""
+        self._losses[topic].add_received_elsewhere(messages)
+
     def newly_lost(self) -> dict[str, int]:
         """Messages per topic that are known by now to have been lost, and were not told before."""
         for topic, event in self._loss_events.items():

@@ -41,11 +41,12 @@ class SequenceAudit:
 
 
 class LossAccount:
-    """Messages of one topic that never came, as two witnesses tell it: gaps in numbers, and the middleware itself.
+    """Messages of one topic that never came, as its witnesses tell it: gaps in numbers, the middleware, the receiver.
 
-    They mostly see the same losses, at different times, so that the greater of the two sums counts. Either sees what
-    the other cannot: a full queue of the reader makes a gap without an event, the last messages of a publisher that
-    gives up make an event without a gap.
+    They mostly see the same losses, at different times, so that the greatest of their sums counts. Each sees what the
+    others cannot: a full queue of the reader makes a gap without an event, the last messages of a publisher that gives
+    up make an event without a gap, and what was sent before reader and publisher had found each other makes neither,
+    but the controller has received it.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class LossAccount:
 
     def begin(self) -> None:
         """Count from here on."""
-        self._by_number = self._by_event = self._told = 0
+        self._by_number = self._by_event = self._by_receiver = self._told = 0
 
     def add_gap(self, messages: int) -> None:
         self._by_number += messages
@@ -61,8 +62,11 @@ class LossAccount:
     def add_event(self, messages: int) -> None:
         self._by_event += messages
 
+    def add_received_elsewhere(self, messages: int) -> None:
+        self._by_receiver += messages
+
     def news(self) -> int:
         """Losses that were not told yet."""
-        lost = max(self._by_number, self._by_event)
+        lost = max(self._by_number, self._by_event, self._by_receiver)
         told, self._told = self._told, lost
         return lost - told

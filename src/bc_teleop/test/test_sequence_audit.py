@@ -73,9 +73,19 @@ def test_a_loss_that_both_witnesses_tell_counts_once() -> None:
     assert losses.news() == 0
 
 
+def test_what_somebody_else_received_counts_where_no_other_witness_saw_it() -> None:
+    losses = LossAccount()
+    losses.add_gap(3)
+    losses.add_received_elsewhere(3)
+    assert losses.news() == 3
+    losses.add_received_elsewhere(2)
+    assert losses.news() == 2
+
+
 def test_an_account_that_begins_anew_forgets() -> None:
     losses = LossAccount()
     losses.add_gap(3)
+    losses.add_received_elsewhere(4)
     losses.begin()
     assert losses.news() == 0
     losses.add_event(1)

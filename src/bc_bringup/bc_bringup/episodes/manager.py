@@ -93,6 +93,8 @@ class EpisodeManager:
 
     def close(self) -> None:
         self._executor.shutdown()
+        if self._move_to is not None:
+            self._move_to.destroy()  # a node destroys its services, and no actions
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 

@@ -12,7 +12,16 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 
-from bc_msgs.msg import ActionChunk, ControllerState, ControlMode, EpisodeOutcome, EpisodeStatus, TaskState, TickDone
+from bc_msgs.msg import (
+    ActionChunk,
+    ChunkAck,
+    ControllerState,
+    ControlMode,
+    EpisodeOutcome,
+    EpisodeStatus,
+    TaskState,
+    TickDone,
+)
 from bc_msgs.srv import StartEpisode, StopEpisode
 from bc_nodes import qos
 from bc_nodes.convert import to_ns, to_stamp
@@ -29,6 +38,7 @@ TYPES = {
     "camera/image_raw": (Image, qos.stream_out(200)),
     "task/state": (TaskState, qos.EVENT),
     "command/human": (ActionChunk, qos.COMMAND),
+    "controller/ack": (ChunkAck, qos.EVENT),
     "controller/mode": (ControlMode, qos.RECORD_LATCHED),
 }
 SIZE = 96  # pixels of the contract's camera

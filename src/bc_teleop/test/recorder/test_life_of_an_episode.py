@@ -15,6 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 from bc_core.bags import open_episode
 from bc_msgs.msg import EpisodeOutcome, EpisodeStatus
 from bc_teleop.episode_recorder import EpisodeRecorder
+from bc_teleop.raw_topics import RawTopics
 
 from .graph import PATIENCE, START, TICK, Graph, arguments
 
@@ -60,8 +61,20 @@ def test_while_it_waits_for_messages_it_puts_them_on_disk(lockstep: Graph, monke
 
 def test_a_start_during_an_episode_waits_for_nothing(lockstep: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lockstep.start().success
-    monkeypatch.setattr(EpisodeRecorder, "_is_ready", lambda *_: pytest.fail("streams are waited for"))
+    monkeypatch.setattr(EpisodeRecorder, "_wait_for_streams", lambda *_: pytest.fail("streams are waited for"))
     assert "is being recorded: stop it first" in lockstep.start().message
+
+
+def test_streams_that_came_are_not_called_absent_because_the_look_took_long(
+    lockstep: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(topics: RawTopics) -> list[str]:
+        assert lockstep.recorder is not None
+        lockstep.recorder._simulated_ns += TICK * 100
+        return []
+
+    monkeypatch.setattr(RawTopics, "unmatched", slow)
+    assert lockstep.start().success
 
 
 def test_shutting_down_keeps_the_episode_as_aborted(lockstep: Graph) -> None:
