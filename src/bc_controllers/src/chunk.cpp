@@ -28,13 +28,13 @@ std::int64_t claimed_width(const WireChunk& wire) {
 std::string check_capacity(const WireChunk& wire, std::int64_t columns) {
   if (wire.horizon <= static_cast<std::int64_t>(kMaxRows) && columns <= static_cast<std::int64_t>(kMaxColumns))
     return "";
-  return std::to_string(wire.horizon) + " rows of " + std::to_string(columns) +
-         " columns: " + std::to_string(kMaxRows) + " rows of " + std::to_string(kMaxColumns) + " at most";
+  return std::to_string(wire.horizon) + " rows of " + std::to_string(columns) + " columns: send " +
+         std::to_string(kMaxRows) + " rows of " + std::to_string(kMaxColumns) + " columns at most";
 }
 
 std::string check_timing(const WireChunk& wire) {
   if (wire.dt_ns >= kMinDt && wire.dt_ns <= kMaxDt) return "";
-  return "dt is " + std::to_string(wire.dt_ns) + " ns: 1 ms to 1 s between rows";
+  return "dt is " + std::to_string(wire.dt_ns) + " ns: send rows that are 1 ms to 1 s apart";
 }
 
 std::string check_size(Source source, const WireChunk& wire, std::int64_t columns) {
@@ -48,39 +48,49 @@ std::string check_size(Source source, const WireChunk& wire, std::int64_t column
            std::to_string(columns) + " columns: send horizon * columns values";
   }
   if (wire.frozen < 0 || wire.frozen > wire.horizon) {
-    return "frozen is " + std::to_string(wire.frozen) + ": it counts rows, 0 to " + std::to_string(wire.horizon);
+    return "frozen is " + std::to_string(wire.frozen) + ": it counts repeated rows, send 0 to " +
+           std::to_string(wire.horizon);
   }
   return "";
 }
 
+// Names come from the sender, and a fault's text has an end: what is to be done must not be cut off it.
+std::string quoted(const std::string& name) {
+  constexpr std::size_t kShown = 24;
+  return "'" + (name.size() <= kShown ? name : name.substr(0, kShown - 2) + "..") + "'";
+}
+
 std::string check_layout(const WireChunk& wire, const std::vector<WireGroup>& layout) {
+  const std::string remedy = ": send the `actions` of its contract";
   if (wire.groups.size() != layout.size()) {
-    return std::to_string(wire.groups.size()) + " groups, but the robot has " + std::to_string(layout.size()) +
-           ": use its layout";
+    return std::to_string(wire.groups.size()) + " groups, but the robot has " + std::to_string(layout.size()) + remedy;
   }
   for (std::size_t i = 0; i < layout.size(); ++i) {
     const WireGroup& is = wire.groups[i];
     const WireGroup& should = layout[i];
     const std::string group = "group " + std::to_string(i) + ": ";
-    if (is.name != should.name) return group + "name is '" + is.name + "', the robot's '" + should.name + "'";
+    if (is.name != should.name) {
+      return group + "name is " + quoted(is.name) + ", the robot's " + quoted(should.name) + remedy;
+    }
     if (is.space != should.space) {
-      return group + "space is " + std::to_string(is.space) + ", the robot's " + std::to_string(should.space);
+      return group + "space is " + std::to_string(is.space) + ", the robot's " + std::to_string(should.space) + remedy;
     }
     if (is.offset != should.offset || is.width != should.width) {
       return group + "columns " + std::to_string(is.offset) + " + " + std::to_string(is.width) + ", the robot's " +
-             std::to_string(should.offset) + " + " + std::to_string(should.width);
+             std::to_string(should.offset) + " + " + std::to_string(should.width) + remedy;
     }
     if (is.tip != should.tip || is.frame_id != should.frame_id) {
-      return group + "commands '" + is.tip + "' in '" + is.frame_id + "', the robot '" + should.tip + "' in '" +
-             should.frame_id + "'";
+      return group + "commands " + quoted(is.tip) + " in " + quoted(is.frame_id) + ", the robot " + quoted(should.tip) +
+             " in " + quoted(should.frame_id) + remedy;
     }
     if (is.names.size() != should.names.size()) {
-      return group + std::to_string(is.names.size()) + " names, the robot has " + std::to_string(should.names.size());
+      return group + std::to_string(is.names.size()) + " names, the robot has " + std::to_string(should.names.size()) +
+             remedy;
     }
     for (std::size_t j = 0; j < is.names.size(); ++j) {
       if (is.names[j] != should.names[j]) {
-        return group + "column " + std::to_string(j) + " is '" + is.names[j] + "', the robot's '" + should.names[j] +
-               "': send the robot's order";
+        return group + "column " + std::to_string(j) + " is " + quoted(is.names[j]) + ", the robot's " +
+               quoted(should.names[j]) + ": send the robot's order";
       }
     }
   }

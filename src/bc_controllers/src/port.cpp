@@ -43,7 +43,7 @@ void Port::submit(Source source, const WireChunk& wire) {
   ack.producer_id = wire.producer_id;
   ack.sequence = wire.sequence;
   ack.reason = Reason::kOverflow;
-  ack.fault = "the controller's mailbox is full: its loop does not run, or the sender floods it";
+  ack.fault = "the controller's mailbox is full: see why its loop does not run, or send less often";
   ack.mode_epoch = wire.mode_epoch;
   refused_here_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard<std::mutex> lock(local_);

@@ -1,14 +1,16 @@
 """What the scripted conformance suite does not reach: order of checks, clocks that jump, stiffness, many producers."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from bc_controllers import Arbiter
-from bc_core.chunks import ActionChunk
+from bc_core.chunks import ActionChunk, Space
 from bc_msgs.msg import ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 
@@ -16,6 +18,8 @@ Array = npt.NDArray[np.float64]
 MakeChunk = Callable[..., ActionChunk]
 START, PERIOD, DT = 10_000_000_000, 1_000_000, 50_000_000
 SECOND = 1_000_000_000
+REMEDY = re.compile(r": (.* )?(send|use|count up|follow|mend|ask|see|make|wait)\b")
+"""In the text of a refusal, what to do about it."""
 RESUME, RESET = ChangeMode.Request.RESUME, ChangeMode.Request.RESET
 
 
@@ -73,6 +77,7 @@ def test_of_several_faults_the_first_in_the_protocols_order_is_named(
         arbiter.advance(START + PERIOD)
         (ack,) = arbiter.poll_acks()
         assert ack.reason == getattr(ChunkAck, reason), (reason, ack.reason, ack.detail)
+        assert REMEDY.search(ack.detail) or reason == "NONE", ack.detail
         faults.update(mend)
         if faults["sequence"] != 5:  # whole chunks count as seen, whatever comes of them
             sequence += 1
@@ -163,6 +168,47 @@ def test_sequences_of_many_producers_are_kept_apart(
         arbiter.submit("policy", make_chunk(level(0.1), START, mode_epoch=2, producer_id=producer, sequence=3))
         arbiter.advance(START + PERIOD)
     assert [ack.reason for ack in arbiter.poll_acks()] == [ChunkAck.NONE] * 12 + [ChunkAck.OLD_SEQUENCE] * 12
+
+
+LONG = "a_name_that_somebody_generated_" * 12
+"""Longer than the text of a fault may be."""
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"name": LONG}, "group 0: name is 'a_name_that_somebody_g..', the robot's 'arm'"),
+        ({"space": Space.GRIPPER}, "group 0: space is "),
+        ({"offset": 1}, "group 0: columns 1 + "),
+        ({"tip": LONG, "frame_id": LONG}, "group 0: commands 'a_name_that_somebody_g..' in 'a_name_that_somebody_g..'"),
+        ({"names": (LONG,) * 7}, "group 0: column 0 is 'a_name_that_somebody_g..', the robot's "),
+        ({"names": ()}, "group 0: 0 names, the robot has "),
+    ],
+)
+def test_a_foreign_layout_is_named_with_what_to_do_however_long_its_names(
+    arbiter: Arbiter, make_chunk: MakeChunk, level: Callable[..., Array], group: dict[str, Any], said: str
+) -> None:
+    resume(arbiter)
+    good = make_chunk(level(0.1), START, mode_epoch=2)
+    first = good.groups[0]
+    fields = {name: getattr(first, name) for name in ("name", "space", "names", "offset", "width", "tip", "frame_id")}
+    arbiter.submit("policy", loose(good, groups=(SimpleNamespace(**{**fields, **group}), *good.groups[1:])))
+    arbiter.advance(START + PERIOD)
+    (ack,) = arbiter.poll_acks()
+    assert ack.reason == ChunkAck.LAYOUT and said in ack.detail and REMEDY.search(ack.detail), ack.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"frozen": 9}, "frozen is 9: .* send 0 to 8$"), ({"dt_ns": 7}, "dt is 7 ns: send rows that")]
+)
+def test_counts_and_times_out_of_range_are_named_with_what_to_do(
+    arbiter: Arbiter, make_chunk: MakeChunk, level: Callable[..., Array], change: dict[str, int], said: str
+) -> None:
+    resume(arbiter)
+    arbiter.submit("policy", loose(make_chunk(level(0.1), START, mode_epoch=2), **change))
+    arbiter.advance(START + PERIOD)
+    (ack,) = arbiter.poll_acks()
+    assert re.search(said, ack.detail), ack.detail
 
 
 def test_chunks_nobody_takes_are_refused_not_lost(

@@ -105,23 +105,23 @@ def _getter(field: str) -> "attrgetter[Any]":
 def _image(observation: Observation, message: Any) -> npt.NDArray[Any]:
     try:
         value = depth.distances(message) if observation.is_depth else _picture(observation, message)
+        if value.shape[:2] != observation.shape[:2]:
+            raise images.wrong_size(_size(value.shape), _size(observation.shape))
     except depth.BlindError as error:
         raise BlindObservationError(observation.name, f"{observation.topic} {error}") from error
     except images.ImageError as error:
         raise ObservationError(observation.name, f"{observation.topic} {error}") from error
-    height, width = value.shape[:2]
-    if (height, width) != observation.shape[:2]:
-        raise ObservationError(
-            observation.name,
-            f"{observation.topic} sends {width}x{height} pixels, the contract says "
-            f"{observation.shape[1]}x{observation.shape[0]}: set the camera, or `shape` in the contract",
-        )
     return value
+
+
+def _size(shape: Sequence[int]) -> tuple[int, int]:
+    """(height, width) of an image's shape."""
+    return shape[0], shape[1]
 
 
 def _picture(observation: Observation, message: Any) -> npt.NDArray[np.uint8]:
     if observation.type == COMPRESSED_IMAGE_TYPE:
-        pixels, encoding = images.decompressed(message)
+        pixels, encoding = images.decompressed(message, _size(observation.shape))
     else:
         pixels, encoding = images.pixels(message), message.encoding
     return images.converted(pixels, encoding, observation.encoding)

@@ -1,6 +1,7 @@
 """Pixels out of image messages, duck-typed as in bc_core.fields, and between encodings."""
 
 import base64
+import struct
 from typing import Any
 
 import cv2
@@ -18,6 +19,9 @@ _CONVERSIONS = {
     ("mono8", "rgb8"): cv2.COLOR_GRAY2RGB,
     ("mono8", "bgr8"): cv2.COLOR_GRAY2BGR,
 }
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)
+"""JPEG markers among those of frames that begin something else: Huffman tables, extensions, arithmetic coding."""
 
 
 class ImageError(BcError):
@@ -44,8 +48,36 @@ def rows(message: Any, kind: np.dtype[Any], channels: int) -> npt.NDArray[Any]:
     return lines.reshape(message.height, message.width, channels)
 
 
-def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
-    """Of a sensor_msgs/CompressedImage: pixels and encoding. ImageError: no image.
+def wrong_size(size: tuple[int, int], wanted: tuple[int, int]) -> ImageError:
+    """An image of another size than the contract's, both (height, width)."""
+    return ImageError(
+        f"sends {size[1]}x{size[0]} pixels, the contract says {wanted[1]}x{wanted[0]}: set the camera, or `shape` in "
+        "the contract"
+    )
+
+
+def claimed_size(data: Any) -> tuple[int, int] | None:
+    """(height, width) by the header of a PNG (its IHDR) or a JPEG (its frame header, ITU T.81 B.2.2); None: neither.
+
+    data: a buffer of bytes. Nothing is decoded: a few bytes may claim gigabytes.
+    """
+    view = memoryview(data).cast("B")
+    if bytes(view[:8]) == _PNG and bytes(view[12:16]) == b"IHDR" and len(view) >= 24:
+        width, height = struct.unpack_from(">II", view, 16)
+        return height, width
+    at = 2 if bytes(view[:2]) == _JPEG else len(view)
+    while at + 9 <= len(view) and view[at] == 0xFF:
+        marker = view[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
+            height, width = struct.unpack_from(">HH", view, at + 5)
+            return height, width
+        at += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", view, at + 2)[0]  # 0xFF: filled up
+    return None
+
+
+def decompressed(message: Any, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], str]:
+    """Of a sensor_msgs/CompressedImage: pixels and encoding. ImageError: no image, or with more pixels than one of
+    this size (height, width), which is told by its header before anything is decoded.
 
     By image_transport's conventions `format` is "<encoding>; <codec> compressed <order of channels>"; without the part
     before the semicolon (older publishers) the channels are in OpenCV's order.
@@ -55,17 +87,20 @@ def decompressed(message: Any) -> tuple[npt.NDArray[np.uint8], str]:
     if encoding.strip() == "mono8":
         stored = "mono8"
     flag = cv2.IMREAD_GRAYSCALE if stored == "mono8" else cv2.IMREAD_COLOR
-    image = _decoded(message.data, flag) if len(message.data) else None
+    claimed = claimed_size(message.data)
+    if claimed is not None and claimed[0] * claimed[1] > size[0] * size[1]:  # the EXIF of a JPEG may turn it
+        raise wrong_size(claimed, size)
+    image = _decoded(message.data, flag) if claimed is not None else None
     if image is None or stored not in CHANNELS:
         raise ImageError(
-            f"holds {len(message.data)} bytes of format '{message.format}' that are no image: "
+            f"holds {len(message.data)} bytes of format '{message.format}' that are no image of a known kind: "
             "publish jpeg or png of " + ", ".join(CHANNELS)
         )
     return np.asarray(image, dtype=np.uint8).reshape(*image.shape[:2], CHANNELS[stored]), stored
 
 
 def _decoded(data: Any, flag: int) -> Any:
-    """Pixels, or None: no image, or one that claims more pixels than OpenCV takes (2^30)."""
+    """Pixels, or None: no image."""
     try:
         return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
     except cv2.error:

@@ -112,7 +112,10 @@ class Scheduler:
         if self._tick is not None and tick < self._tick:
             self._forget()
             self.counters.clock_jumps += 1
-            self.message = f"the clock went back from tick {self._tick} to {tick}: begun anew"
+            self.message = (
+                f"the clock went back from tick {self._tick} to {tick}: begun anew; see what sets it (time"
+                " synchronisation, a bag in a loop, a simulation that was reset)"
+            )
         self._tick = tick
         if self._epoch is None:
             return None
@@ -180,7 +183,7 @@ class Scheduler:
         request = delivery.request
         if not in_force:
             self.counters.refused += 1
-            self.message = f"chunk {sequence} refused: {detail}"
+            self.message = f"chunk {sequence} refused: {detail or 'the controller does not say why: see its log'}"
             return
         delay = self.grid.ceil(effective_ns) - request.tick
         if self._warm:

@@ -12,6 +12,7 @@ import pytest
 
 from bc_core.contract import Contract, Observation
 from bc_core.fields import ObservationError, extract, stamp_ns
+from bc_core.images import claimed_size
 
 
 def joint_state(names: list[str], position: list[float]) -> SimpleNamespace:
@@ -136,10 +137,10 @@ def test_a_grey_image_is_coloured(packed: Observation, pixels: np.ndarray) -> No
 
 
 def png(width: int, height: int) -> bytes:
-    """A file that claims such a size, and holds one black row."""
+    """A file that claims such a size, and holds one black row, or the beginning of it."""
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-        (b"IDAT", zlib.compress(bytes(width + 1))),
+        (b"IDAT", zlib.compress(bytes(min(width, 1000) + 1))),
     ]
     chunks = [
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
@@ -150,10 +151,43 @@ def png(width: int, height: int) -> bytes:
 def test_faulty_compressed_images(packed: Observation, pixels: np.ndarray) -> None:
     with pytest.raises(ObservationError, match="48x96 pixels, the contract says 96x96"):
         extract(packed, compressed(pixels[:, :48], ".png", "png"))
-    huge = png(100_000, 100_000)
-    for data in (b"", b"no image", huge):
+    webp = cv2.imencode(".webp", pixels)[1].tobytes()
+    cut_png, cut_jpeg = png(96, 96)[:20], cv2.imencode(".jpg", pixels)[1].tobytes()[:60]
+    for data in (b"", b"no image", webp, cut_png, cut_jpeg):
         with pytest.raises(ObservationError, match=f"holds {len(data)} bytes of format 'png' that are no image"):
             extract(packed, SimpleNamespace(format="png", data=array("B", data)))
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A file that claims such a size, and holds 16x16 pixels."""
+    data = bytearray(cv2.imencode(".jpg", np.zeros((16, 16), dtype=np.uint8))[1].tobytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [png(2**15, 2**15), png(2**30, 1), png(2**31 - 1, 2**31 - 1), png(97, 96), jpeg(2**15, 2**15), jpeg(65535, 65535)],
+    ids=["2^30 pixels", "2^30 in a row", "2^62 pixels", "one column too many", "2^30 in a JPEG", "2^32 in a JPEG"],
+)
+def test_a_small_file_that_claims_many_pixels_is_refused_before_it_is_decoded(
+    packed: Observation, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    decoded: list[int] = []
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flag: decoded.append(flag))
+    assert len(data) < 1000
+    for kind in (bytes, lambda data: array("B", data), lambda data: np.frombuffer(data, dtype=np.uint8)):
+        with pytest.raises(ObservationError, match=r"camera.* sends \d+x\d+ pixels, the contract says 96x96: set the"):
+            extract(packed, SimpleNamespace(format="rgb8; png compressed ", data=kind(data)))
+    assert not decoded
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_the_size_that_a_file_claims_is_that_of_its_pixels(suffix: str) -> None:
+    for height, width, channels in ((1, 1, 1), (37, 201, 3), (480, 640, 3)):
+        data = cv2.imencode(suffix, np.zeros((height, width, channels), dtype=np.uint8))[1]
+        assert claimed_size(data.tobytes()) == (height, width)
 
 
 def test_stamps_are_exact(header: Any) -> None:

@@ -51,7 +51,9 @@ class Activation:
             return False
         self.active, self._until = None, None
         self._scheduler.on_mode(policy=False, epoch=0)
-        self.message = f"the policy's {self._time_limit:g} s are over and nobody has ended it: see skill_selector"
+        self.message = (
+            f"the policy's {self._time_limit:g} s are over and nobody has ended it: see whether skill_selector runs"
+        )
         return True
 
     def _on_activate(self, request: Any, response: Any) -> Any:

@@ -1,5 +1,6 @@
 """policy_node's requests for help: where an ensemble disagrees people are told, and the robot holds if nobody comes."""
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Asking:
         if not isinstance(policy, ChunkPolicy):
             raise BcError("only a policy of this project can be one of an ensemble: set help_threshold to 0")
         self.ensemble: Ensemble = load_ensemble(policy, Path(folder))
-        self._node, self._changed = node, changed
+        self._node, self._changed, self._folder = node, changed, folder
         self._desk, self._threshold = HelpDesk(config), config.threshold
         self._told = Help.NONE
         self.measured = 0  # frames that all members were asked about
@@ -73,8 +74,12 @@ class Asking:
                 chunks.append(infer(other))
             self._measured.append(self.ensemble.disagreement(chunks, frame))
         except Exception as error:  # whatever a member raises: it must be known that the robot does not ask
-            self._failure = f"a member of the ensemble failed, help is not asked for: {error!r}"
-            self._node.get_logger().error(self._failure)
+            self._failure = (
+                f"the ensemble in '{self._folder}' failed after {len(chunks) - 1} members had answered, help is not"
+                f" asked for: {error!r}: see the traceback in policy_node's log; train the next one anew, or take it"
+                " out of the folder, and restart"
+            )
+            self._node.get_logger().error(f"{self._failure}\n{traceback.format_exc()}")
             self._changed()
             return
         self._failure = ""
@@ -100,7 +105,10 @@ class Asking:
     def _hold(self) -> None:
         """Ask the controller, again and again until it is in another mode than POLICY."""
         if not self.can_hold:
-            text = "nobody came to help and the robot does not hold: nobody serves controller/change_mode"
+            text = (
+                "nobody came to help and the robot does not hold: nobody serves controller/change_mode: start the"
+                " controller"
+            )
             self._node.get_logger().error(text, throttle_duration_sec=1.0)
         elif self._holding is None or self._holding.done():
             request = ChangeMode.Request(request=ChangeMode.Request.HOLD, reason="asked for help and nobody came")

@@ -199,8 +199,9 @@ class ChunkScheduler(BcLifecycleNode):
             return
         now_ns = self._now_ns()
         if msg.status != PolicyChunk.OK:
-            self._scheduler.on_failure(msg.sequence, msg.detail, self._grid.floor(now_ns))
-            self.get_logger().warning(f"no chunk: {msg.detail}", throttle_duration_sec=1.0)
+            detail = msg.detail or f"policy_node failed at request {msg.sequence} and does not say why: see its log"
+            self._scheduler.on_failure(msg.sequence, detail, self._grid.floor(now_ns))
+            self.get_logger().warning(f"no chunk: {detail}", throttle_duration_sec=1.0)
             self._publish_status(msg.tick)
             return
         actions = np.array(msg.actions, dtype=np.float64).reshape(msg.horizon, msg.width)

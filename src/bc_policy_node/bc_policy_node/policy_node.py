@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -160,8 +161,10 @@ class PolicyNode(BcLifecycleNode):
         try:
             actions = infer(self._policies[request.policy].policy)
         except Exception as error:  # the scheduler must hear of any failure; the traceback goes to the log
-            self.get_logger().error(f"inference failed: {error!r}")
-            self._answer(request, PolicyChunk.FAILED, f"inference failed: {error!r}")
+            name = request.policy or self.value("checkpoint")
+            failure = f"policy '{name}': inference for tick {request.tick} failed: {_remedied(error)}"
+            self.get_logger().error(f"{failure}\n{traceback.format_exc()}")
+            self._answer(request, PolicyChunk.FAILED, failure)
             actions = None
         else:
             time.sleep(self._latency.draw())
@@ -224,6 +227,16 @@ def _chunk(policy: Policy, request: ChunkRequest, frame: Frame, seed: int) -> Ar
         mask=Mask(request.mask),
         beta=request.beta,
         seed=seed,
+    )
+
+
+def _remedied(error: Exception) -> str:
+    """An error in words, with what to do: those of this project tell it themselves."""
+    if isinstance(error, BcError):
+        return str(error)
+    return (
+        f"{error!r}: the traceback in policy_node's log says where; if it lasts, check the checkpoint with bcros eval,"
+        " or start policy_node with another one"
     )
 
 

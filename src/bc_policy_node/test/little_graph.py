@@ -34,11 +34,12 @@ PATIENCE = 20.0  # s, far beyond what is needed: a bound for a broken build, no 
 
 
 class Robot(Node):
-    """Sends joint states and the controller's topics; acknowledges every chunk."""
+    """Sends joint states and the controller's topics; acknowledges every chunk. refusal: or refuses it, why."""
 
     def __init__(self) -> None:
         super().__init__("robot")
         self.mute = False
+        self.refusal: str | None = None
         self.state_epoch = 0
         self.sent: list[JointState] = []
         self.chunks: list[ActionChunk] = []
@@ -85,6 +86,8 @@ class Robot(Node):
         ack = ChunkAck(source="policy", producer_id=msg.producer_id, sequence=msg.sequence, verdict=ChunkAck.IN_FORCE)
         ack.header.stamp = ack.effective = self.get_clock().now().to_msg()
         ack.raw_jump = RAW_JUMP
+        if self.refusal is not None:
+            ack.verdict, ack.detail = ChunkAck.REFUSED, self.refusal
         self.acks[msg.sequence] = ack
         self._ack.publish(ack)
 

@@ -138,7 +138,8 @@ def test_a_member_that_fails_is_said_and_the_policy_goes_on(graph: Callable[[flo
 
     frame = Frame(0, {"arm": np.full((1, 7), 0.3)}, {})
     here.asking.measure(np.zeros((HORIZON, 8)), frame, fails, lambda: True)
-    assert "help is not asked for: FloatingPointError" in here.told[-1]
+    assert "failed after 0 members had answered, help is not asked for: FloatingPointError" in here.told[-1]
+    assert "train the next one anew" in here.told[-1]
     here.measure()
     here.until(lambda: bool(here.world.heard))
     assert here.asking.message.startswith("asks for help")

@@ -167,19 +167,6 @@ def test_a_reference_of_another_epoch_is_no_prefix(graph: Graph) -> None:
     np.testing.assert_array_equal(first.actions[: first.frozen], [robot.position] * first.frozen)
 
 
-def test_a_controller_that_does_not_tell_where_the_robot_stands_is_said(graph: Graph) -> None:
-    scheduler, robot = graph.nodes[1], graph.robot
-    scheduler._parameters["answer_timeout"] = Parameter("answer_timeout", value=0.2)  # read-only: as if given at start
-    graph.bring_up()
-    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
-    robot.mode(ControlMode.POLICY, 2, told_by_state=False)
-    graph.until(lambda: robot.heard(DiagnosticStatus.WARN, "controller/state has not told of mode epoch 2"))
-    assert not robot.requests
-    robot.state_epoch = 2
-    graph.until(lambda: [status.level for status in robot.told if status.name == "/chunk_scheduler"][-1] == b"\0")
-    assert robot.chunks
-
-
 def test_a_dead_stream_is_refused_named_and_survived(graph: Graph) -> None:
     graph.bring_up()
     robot = graph.robot
@@ -226,31 +213,6 @@ def test_the_status_tells_every_cycle(graph: Graph) -> None:
         first = max(status.frozen, status.delay_measured)  # row that is no repetition and that the robot follows
         compared = request.mask == ChunkRequest.SOFT and request.execution_horizon + first < chunk.horizon
         assert np.isfinite([status.raw_jump_at_row_d, status.residual_at_row_d]).all() == compared
-
-
-def test_a_request_that_nobody_answers_is_said_with_what_to_do(graph: Graph) -> None:
-    """The policy's process is not there: the scheduler says so instead of waiting in silence."""
-    scheduler, robot = graph.nodes[1], graph.robot
-    scheduler._parameters["answer_timeout"] = Parameter("answer_timeout", value=0.2)  # read-only: as if given at start
-    scheduler.bring_up()
-    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
-    robot.mode(ControlMode.POLICY, 2)
-    graph.until(lambda: robot.heard(DiagnosticStatus.WARN, "is policy_node active?"))
-    assert not robot.chunks
-    assert robot.status[-1].timeouts >= 1
-    graph.nodes[0].bring_up()
-    graph.until(lambda: len(robot.chunks) >= 2 and not robot.status[-1].message)
-
-
-def test_a_robot_without_rows_is_an_error_that_says_what_to_do(graph: Graph) -> None:
-    graph.bring_up()
-    robot = graph.robot
-    graph.until(lambda: bool(robot.count_subscribers("controller/mode")))
-    robot.mode(ControlMode.POLICY, 2)
-    graph.until(lambda: len(robot.chunks) >= 2)
-    graph.nodes[0].trigger_deactivate()
-    graph.until(lambda: robot.heard(DiagnosticStatus.ERROR, "see why policy_node does not answer"))
-    assert robot.status[-1].starved_ticks > 0
 
 
 def test_the_scheduler_is_tuned_while_it_runs(graph: Graph) -> None:

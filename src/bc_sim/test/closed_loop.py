@@ -27,11 +27,16 @@ def panda() -> Robot:
 
 
 @cache
-def build(position: bool = False, load: float = 0.0, wall: float | None = None) -> mujoco.MjModel:
+def build(
+    position: bool = False, load: float = 0.0, wall: float | None = None, friction: float = 0.0
+) -> mujoco.MjModel:
     """The world of a Cell. position: the drives take positions."""
     robot = panda()
     robot.controller.output = "position" if position else "joint_impedance"
     spec = scenes.robot_spec(robot)
+    for name in robot.arm:
+        spec.joint(name).frictionloss = friction
+        spec.joint(name).solimp_friction = [0.9999, 0.9999, 0.001, 0.5, 2.0]  # MuJoCo's own is soft: a joint creeps
     if load > 0.0:
         body = spec.body(robot.tcp).add_body(name="load")
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.01] * 3, mass=load, contype=0, conaffinity=0)
@@ -74,10 +79,17 @@ class Cell:
     """Controller and plant of one robot. pose: chunks hold a pose of the tool, otherwise joints.
 
     load: mass welded to the tool [kg]. wall: a plate across x, whose face is so far ahead of the hand [m].
+    friction: dry, of every joint of the arm [Nm].
     """
 
     def __init__(
-        self, robot: Robot, output: str, pose: bool = False, load: float = 0.0, wall: float | None = None
+        self,
+        robot: Robot,
+        output: str,
+        pose: bool = False,
+        load: float = 0.0,
+        wall: float | None = None,
+        friction: float = 0.0,
     ) -> None:
         self.robot = robot
         config = robot.controller
@@ -94,7 +106,7 @@ class Cell:
             first = ActionGroup("arm", Space.JOINT_POSITION, robot.arm, 0, 7)
         self.groups = (first, ActionGroup("gripper", Space.GRIPPER, (robot.gripper,), 7, 1))
         self.controller = Controller(config, str(robot.urdf))
-        self.model = build(robot.controller.output == "position", load, wall)
+        self.model = build(robot.controller.output == "position", load, wall, friction)
         self.data = mujoco.MjData(self.model)
         for name, value in zip(robot.arm, robot.home, strict=True):
             self.data.joint(name).qpos[0] = value
