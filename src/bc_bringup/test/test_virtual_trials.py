@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from bc_bringup.virtual.cell import VirtualCell
 from bc_bringup.virtual.demonstrations import demonstrate
@@ -60,6 +61,49 @@ def test_a_policy_that_stands_solves_nothing_and_sees_every_scene(task: VirtualT
     assert len(np.unique(cubes[:, 0])) == len(cubes)  # it rides on the belt
     first = policy.frames[0].values["arm"]
     np.testing.assert_allclose(first[0], first[1], atol=1e-3)  # no history from before the reset
+
+
+class Tracing(Policy):
+    """Commands poses: from where the tool is first seen along a curve that turns it. Remembers what it saw."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract, self.streams, self.n_obs_steps = contract, STREAMS, 2
+        self.horizon, self.width, self.masks = 12, contract.width, frozenset({Mask.FREE})
+        self.frames: list[Frame] = []
+
+    def planned(self, ticks: Array) -> Array:
+        """The pose of the tool at these ticks, shape (len(ticks), 7)."""
+        first = self.frames[0]
+        start = first.values["tcp"][-1]
+        phase = 2 * np.pi * (ticks - first.tick)[:, None] / 80  # a turn in 4 s
+        moved = start[:3] + np.hstack([0.05 * (np.cos(phase) - 1), 0.05 * np.sin(phase), 0.03 * np.sin(phase)])
+        turned = Rotation.from_rotvec(np.sin(phase) * [0.0, 0.1, 0.4]) * Rotation.from_quat(start[3:])
+        return np.hstack([moved, turned.as_quat()])
+
+    def infer(self, frame: Frame, *_: object, **__: object) -> Array:
+        self.frames.append(frame)
+        return np.insert(self.planned(frame.tick + np.arange(self.horizon)), 7, 0.04, axis=1)
+
+
+@pytest.mark.parametrize("output", ["joint_impedance", "cartesian_impedance", "position"])
+def test_a_policy_of_poses_drives_the_tool_along_them(output: str) -> None:
+    task = VirtualTask.load(
+        CONFIG / "robots" / "panda.yaml",
+        CONFIG / "contracts" / "panda_conveyor_pose.yaml",
+        CONFIG / "tasks" / "conveyor_pick.yaml",
+        CONFIG / "teleop" / "intervening.yaml",
+    )
+    task.robot.controller.output = output
+    policy = Tracing(task.contract)
+    assert task.play(policy, range(5, 6)) == [False]
+    ticks = np.array([frame.tick for frame in policy.frames])
+    assert len(ticks) > 10 and np.ptp(ticks) > 80  # more than the whole curve
+    seen = np.array([frame.values["tcp"][-1] for frame in policy.frames])
+    planned = policy.planned(ticks)
+    turned = Rotation.from_quat(seen[:, 3:]) * Rotation.from_quat(planned[:, 3:]).inv()
+    assert np.ptp(planned, axis=0)[:3].min() > 0.03
+    assert np.linalg.norm(seen[:, :3] - planned[:, :3], axis=1).max() < 0.005
+    assert turned.magnitude().max() < 0.02
 
 
 def test_pictures_are_those_of_the_contracts_rule(task: VirtualTask) -> None:
