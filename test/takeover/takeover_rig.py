@@ -54,6 +54,16 @@ class WanderingPolicy:
         return np.concatenate([prefix[:frozen], path(0.05 * np.arange(1, free + 1))])
 
 
+class WanderingTool(WanderingPolicy):
+    """The same with the pose of the tool, about where it stood."""
+
+    def __call__(self, request: Request) -> Array:
+        rows = super().__call__(request)
+        turns = rows[request.frozen :, 3:7]
+        turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+        return rows
+
+
 @dataclass
 class Rig:
     """cell: the robot. policy: through its scheduler. latency: of the next inferences [s], None: never answered."""
@@ -109,10 +119,13 @@ class Rig:
         self.cell.run_for(0.1)
 
 
-def make_rig(seed: int = 0) -> Rig:
-    """A fresh robot at the start of its task, a policy with 150-250 ms of latency, and no hand yet."""
-    robot = load_robot(CONFIG / "robots" / "panda.yaml")
-    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
+def make_rig(seed: int = 0, poses: bool = False) -> Rig:
+    """A fresh robot at the start of its task, a policy with 150-250 ms of latency, and no hand yet.
+
+    poses: the arm is commanded by the pose of its tool.
+    """
+    contract = Contract.load(CONFIG / "contracts" / f"panda_conveyor{'_pose' * poses}.yaml")
+    robot = load_robot(CONFIG / "robots" / "panda.yaml", contract.groups)
     cell = VirtualCell(Simulation(robot, load_task(CONFIG / "tasks" / "conveyor_pick.yaml"), 0))
     rng = np.random.default_rng(seed)
     scheduler = Scheduler(
@@ -122,9 +135,8 @@ def make_rig(seed: int = 0) -> Rig:
         contract.groups,
     )
     rig: Rig
-    policy = PolicySource(
-        cell, scheduler, contract.groups, WanderingPolicy(np.array(robot.home), rng), lambda: rig.latency()
-    )
+    wandering = WanderingTool(cell.state.tcp, rng, 0.1) if poses else WanderingPolicy(np.array(robot.home), rng)
+    policy = PolicySource(cell, scheduler, contract.groups, wandering, lambda: rig.latency())
     rig = Rig(robot, cell, contract, rng, policy, lambda: float(rng.uniform(0.15, 0.25)))
     return rig
 

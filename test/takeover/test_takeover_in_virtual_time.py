@@ -24,11 +24,14 @@ def modes(rig: Rig, since: int) -> list[int]:
     return [change.mode for change in rig.cell.modes[since:]]
 
 
-def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
-    """From the takeover until the robot holds again the limiters have nothing to do."""
+@pytest.mark.parametrize(("poses", "takeovers"), [(False, TAKEOVERS), (True, 50)])
+def test_a_thousand_random_takeovers_stay_within_every_limit(poses: bool, takeovers: int) -> None:
+    """From the takeover until the robot holds again the limiters have nothing to do, and in poses no more."""
+    rig = make_rig(poses=poses)
+    rig.add_joystick()
     cell, rng, (joystick,) = rig.cell, rig.rng, rig.joysticks
     delays, jumps, moving, limited = [], [], 0, 0
-    for number in range(TAKEOVERS):
+    for number in range(takeovers):
         if number % 4 == 0:
             rig.new_scene(number)
         rig.resume()
@@ -44,7 +47,7 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
         cell.run_for(rng.uniform(0.035, 0.305))
         first = rig.human_acks(seen)[0]
         delays.append(first.effective_ns - pressed_ns)
-        jumps += [ack.raw_jump for ack in rig.human_acks(seen)]
+        jumps += [max(ack.raw_jump, ack.raw_jump_rotation) for ack in rig.human_acks(seen)]
         joystick.hold(False)
         while cell.mode != HOLD:
             cell.run_for(0.02)
@@ -55,7 +58,7 @@ def test_a_thousand_random_takeovers_stay_within_every_limit(rig: Rig) -> None:
     assert (status.torque_limited, status.velocity_limited, status.values_clamped) == (0, 0, 0)
     assert cell.simulation.plant.status().physics_warnings == 0
     assert limited == 0
-    assert moving > 0.4 * TAKEOVERS  # most of them interrupt a motion
+    assert moving > 0.4 * takeovers  # most of them interrupt a motion
     assert max(delays) <= 10 * MS
     assert max(jumps) < RAW_JUMP
 

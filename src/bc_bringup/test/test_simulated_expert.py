@@ -16,13 +16,19 @@ from bc_bringup.virtual.expert import SimulatedExpert
 from bc_bringup.virtual.labelling import label_bag, ticks_of
 from bc_bringup.virtual.operator import drifting_policy
 from bc_bringup.virtual.practice import Practice, Teacher, World
+from bc_bringup.virtual.restore import restore, scenes
 from bc_controllers import load_robot
-from bc_core.bags import read_info
+from bc_core.bags import open_episode, read_info
 from bc_core.checkpoint import load_policy
+from bc_core.chunks import Array
 from bc_core.contract import Contract
 from bc_core.dagger.asked import LABELS_FILE, AskedLabels, read_labels
 from bc_core.dagger.mixture import Beta, RowBudget
 from bc_core.dataset import read_episode
+from bc_core.errors import BcError
+from bc_core.frames import Frame
+from bc_core.mask import Mask
+from bc_core.policies.base import Policy
 from bc_core.policies.chunk_policy import ChunkPolicy
 from bc_core.policies.config import TrainConfig
 from bc_core.training.data import new_policy, read_episodes, training_set
@@ -58,7 +64,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> ChunkPolicy:
 
 
 def practise(
-    world: World, expert: SimulatedExpert, student: ChunkPolicy, folder: Path, rows: int, number: int, seed: int
+    world: World, expert: SimulatedExpert, student: Policy, folder: Path, rows: int, number: int, seed: int
 ) -> tuple[Path, AskedLabels]:
     """One episode of a round with an expert that is asked; its bag and labels."""
     teacher = Teacher(expert, RowBudget(rows), Beta(), number)
@@ -104,6 +110,41 @@ def test_a_bag_gives_the_answers_of_the_episode_again(
         assert len(both) == 8
         assert np.abs(rows[both, :7] - live.rows[index][both, :7]).max() < 0.002
         assert np.abs(rows[both, 7] - live.rows[index][both, 7]).max() < 0.002
+
+
+class Holding(Policy):
+    """Commands the pose in which it sees the tool."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract, self.streams, self.n_obs_steps = contract, ("tcp",), 1
+        self.horizon, self.width, self.masks = HORIZON, contract.width, frozenset({Mask.FREE})
+
+    def infer(self, frame: Frame, *_: object, **__: object) -> Array:
+        return np.repeat(np.append(frame.values["tcp"][-1], 0.08)[None], HORIZON, axis=0)
+
+
+def test_of_a_contract_of_poses_the_answers_are_poses_and_arrive(world: World, tmp_path: Path) -> None:
+    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor_pose.yaml")
+    robot = load_robot(CONFIG / "robots" / "panda.yaml", contract.groups)
+    posed = World(robot, contract, world.task, world.hand)
+    asked = SimulatedExpert(robot, contract, world.task, world.hand)
+    bag, labels = practise(posed, asked, Holding(contract), tmp_path, 100 * HORIZON, number=0, seed=3)
+    assert read_info(bag)["outcome"] == "success"
+    np.testing.assert_allclose(np.linalg.norm(labels.rows[:, :, 3:7], axis=-1), 1.0, atol=1e-6)
+    commands = read_episode(bag, contract, ("tcp",), 1)
+    first = labels.ticks - commands.first_tick
+    apart = np.linalg.norm(labels.rows[:, 0, :3] - commands.commands[first, :3], axis=1)
+    assert len(labels) >= 6 and np.nanmax(apart[1:]) < 0.02
+
+
+def test_scenes_are_not_restored_for_a_contract_of_poses(
+    taught: tuple[Path, AskedLabels], world: World, expert: SimulatedExpert
+) -> None:
+    posed = Contract.load(CONFIG / "contracts" / "panda_conveyor_pose.yaml")
+    bag, live = taught
+    (scene,) = scenes(open_episode(bag), world.contract, [int(live.ticks[1])], world.robot.arm)
+    with pytest.raises(BcError, match=r"'panda_conveyor_pose' commands the pose of the tool.*restored joint by joint"):
+        restore(expert.simulation, scene, posed)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from bc_core.cycle import SchedulerConfig
 from bc_core.delay import make_estimator
 from bc_core.scheduler import Scheduler
 from bc_core.strategies.registry import STRATEGIES
-from bc_msgs.msg import ControlMode
+from bc_msgs.msg import ChunkAck, ControlMode
 from bc_sim.simulation import Simulation
 from bc_sim.task_config import load_task
 from bc_teleop.build import make_session
@@ -28,10 +28,10 @@ HORIZON = 24
 HOLD, POLICY, HUMAN = ControlMode.HOLD, ControlMode.POLICY, ControlMode.HUMAN
 
 
-def episodes(give_back: bool) -> tuple[VirtualEpisodes, InterveningDevice]:
+def episodes(give_back: bool, commands: str = "panda_conveyor") -> tuple[VirtualEpisodes, InterveningDevice]:
     """A policy that stands still whatever it sees, and an operator."""
-    robot = load_robot(CONFIG / "robots" / "panda.yaml")
-    contract = Contract.load(CONFIG / "contracts" / "panda_conveyor.yaml")
+    contract = Contract.load(CONFIG / "contracts" / f"{commands}.yaml")
+    robot = load_robot(CONFIG / "robots" / "panda.yaml", contract.groups)
     cell = VirtualCell(Simulation(robot, load_task(CONFIG / "tasks" / "conveyor_pick.yaml"), 0))
     settings = load_settings(CONFIG / "teleop" / "intervening.yaml", "intervening")
     config = dataclasses.replace(settings.intervention, give_back=give_back)
@@ -54,12 +54,18 @@ def episodes(give_back: bool) -> tuple[VirtualEpisodes, InterveningDevice]:
     return make_episodes(cell, contract, operator, session, policy), operator
 
 
-def test_an_operator_who_stays_saves_every_episode() -> None:
-    world, operator = episodes(give_back=False)
-    for seed in range(4):
+@pytest.mark.parametrize(("commands", "trials"), [("panda_conveyor", 4), ("panda_conveyor_pose", 2)])
+def test_an_operator_who_stays_saves_every_episode(commands: str, trials: int) -> None:
+    """Who drives by poses is taken over by poses, and neither moves the reference."""
+    world, operator = episodes(give_back=False, commands=commands)
+    for seed in range(trials):
         outcome = world.play(seed, resume=True)
         assert outcome.success, f"seed {seed}: {outcome.detail}"
         assert operator.reasons == ["the cube leaves before it can be grasped"]
+    assert {ack.verdict for ack in world.cell.acks if ack.source == "policy"} == {ChunkAck.IN_FORCE}
+    takeovers = [change.stamp_ns for change in world.cell.modes if change.mode == HUMAN]
+    jumps = [ack.raw_jump for ack in world.cell.acks if ack.source == "human" and ack.effective_ns in takeovers]
+    assert len(jumps) >= trials and max(jumps) < 1e-3
 
 
 def test_an_operator_who_gives_back_resumes_the_policy_with_the_cube_in_the_hand() -> None:

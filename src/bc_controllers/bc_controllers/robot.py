@@ -2,15 +2,15 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from bc_controllers._binding import ConfigError
-from bc_controllers.config import ControllerConfig, refuse_unknown
+from bc_controllers._binding import ConfigError, GroupLayout
+from bc_controllers.config import SPACES, ControllerConfig, refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,12 @@ class Robot:
     srdf: Path | None = None
 
 
-def load_robot(path: Path | str) -> Robot:
-    """Read a robot file. Raises ConfigError (a BcError) naming the file, the key and the value."""
+def load_robot(path: Path | str, commands: Iterable[Any] = ()) -> Robot:
+    """Read a robot file. Raises ConfigError (a BcError) naming the file, the key and the value.
+
+    commands: groups of a contract (bc_core ActionGroups). Where one is the pose of the tool, the controller takes poses
+    in place of the file's joint groups; all else stays as the file has it.
+    """
     path = Path(path)
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
@@ -50,7 +54,7 @@ def load_robot(path: Path | str) -> Robot:
     except yaml.YAMLError as error:
         raise ConfigError(f"robot file '{path}' is not YAML: {error}") from error
     try:
-        return _robot(data, path.parent)
+        return _robot(data, path.parent, commands)
     except ConfigError as error:
         raise ConfigError(f"robot file '{path}': {error}") from error
     except KeyError as error:
@@ -74,7 +78,7 @@ def _share_folders() -> list[Path]:
     return [root / "share" for root in roots if (root / "share").is_dir()]
 
 
-def _robot(data: Any, folder: Path) -> Robot:
+def _robot(data: Any, folder: Path, commands: Iterable[Any]) -> Robot:
     refuse_unknown(data, {"robot", "description", "arm", "gripper", "controller"}, "")
     description, arm = data["description"], data["arm"]
     gripper = data.get("gripper", {"name": "", "joints": [], "home": 0.0})
@@ -104,6 +108,13 @@ def _robot(data: Any, folder: Path) -> Robot:
     named = controller.joint_names
     if list(joints) != named:
         raise ConfigError(f"arm.joints is {list(joints)}, but controller.groups say {named}: make them equal")
+    poses = [
+        GroupLayout(g.name, int(g.space), [], g.tip, g.frame_id)
+        for g in commands
+        if g.space == SPACES["cartesian_pose"]
+    ]
+    if poses:
+        controller.groups = poses + [group for group in controller.groups if group.space == SPACES["gripper"]]
     return robot
 
 

@@ -55,7 +55,8 @@ class SimNode(BcLifecycleNode):
         lockstep, seed = self.value("lockstep"), self.value("seed")
         if seed < 0:
             raise BcError(f"parameter 'seed' of node 'sim' is {seed}: it must be 0 or above")
-        contract, robot, task = Contract.load(paths["contract"]), load_robot(paths["robot"]), load_task(paths["task"])
+        contract, task = Contract.load(paths["contract"]), load_task(paths["task"])
+        robot = load_robot(paths["robot"], contract.groups)
         check_contract(contract, robot, task, self.value("camera"))
         self._grid = contract.grid
         self._simulation = Simulation(robot, task, seed, LOCKSTEP_START_NS)

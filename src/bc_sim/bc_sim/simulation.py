@@ -168,8 +168,11 @@ def check_contract(contract: Contract, robot: Robot, task: TaskConfig, camera: b
 
     same("robot.description", contract.robot.description, robot.name, "the robot file")
     same("robot.base_frame", contract.robot.base_frame, robot.base_frame, "the robot file")
-    layout = [(group.name, int(group.space), list(group.names)) for group in contract.groups]
-    same("actions", layout, [(g.name, g.space, list(g.names)) for g in robot.controller.groups], "the robot file")
+    promised, given = (
+        [(g.name, int(g.space), list(g.names), g.tip, g.frame_id) for g in groups]
+        for groups in (contract.groups, robot.controller.groups)
+    )
+    same("actions", promised, given, "the robot")
     depth = task.camera.depth
     encodings = {IMAGE_TOPIC: "rgb8", DEPTH_TOPIC: depth.encoding if depth else "no depth (camera.depth is not set)"}
     for stream in contract.observations.values():

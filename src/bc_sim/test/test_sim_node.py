@@ -22,6 +22,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from bc_core.chunks import ActionChunk as CoreChunk
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.fields import extract
@@ -37,7 +38,7 @@ from bc_msgs.msg import (
 )
 from bc_msgs.srv import ChangeMode, ResetScene
 from bc_nodes import qos
-from bc_nodes.convert import to_ns
+from bc_nodes.convert import chunk_to_msg, pose_from_msg, to_ns
 from bc_nodes.testing import domain_of_its_own
 from bc_sim.sim_node import SimNode
 from bc_sim.simulation import Array
@@ -214,6 +215,26 @@ def test_a_human_chunk_moves_the_arm_and_the_same_run_again_is_the_same_to_the_b
     np.testing.assert_array_equal(first, second)
 
 
+def test_where_the_contract_commands_poses_a_chunk_of_them_moves_the_tool_and_one_of_joints_is_refused() -> None:
+    contract = CONFIG / "contracts" / "panda_conveyor_pose.yaml"
+    with graph(lockstep=True, camera=False, seed=3, contract=contract) as g:
+        g.until_tick(1_200 * MS)
+        state = g.heard["controller/state"][-1]
+        start = np.append(pose_from_msg(state.tcp_reference), 0.08)
+        rows = start + EASE[:, None] * np.array([0.02, 0.08, -0.03, 0, 0, 0, 0, -0.04])
+        poses = chunk_to_msg(CoreChunk(0, 50 * MS, Contract.load(contract).groups, rows)).groups
+        g.command.publish(chunk(g, rows, 1_250 * MS, groups=poses))
+        g.command.publish(chunk(g, np.tile([*state.position_reference, 0.08], (9, 1)), 1_250 * MS))
+        g.until_tick(1_800 * MS)
+        acks = g.heard["controller/ack"]
+        assert [(ack.sequence, ack.verdict) for ack in acks] == [(2, ChunkAck.REFUSED), (1, ChunkAck.IN_FORCE)]
+        assert acks[0].reason == ChunkAck.LAYOUT
+        reached = pose_from_msg(g.heard["controller/state"][-1].tcp)
+        np.testing.assert_allclose(reached[:3], rows[-1, :3], atol=5e-3)
+        assert abs(float(reached[3:] @ start[3:7])) > 0.9999
+        assert g.positions()[-1, 7] == pytest.approx(0.04, abs=0.005)
+
+
 def test_an_announced_chunk_is_waited_for() -> None:
     with graph(lockstep=True, camera=False) as g:
         g.until_tick(1_100 * MS)
@@ -362,6 +383,11 @@ def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, parameters: 
         ("[96, 96, 3]", "[64, 64, 3]", "camera.shape = (64, 64, 3), but task 'conveyor_pick' gives (96, 96, 3)"),
         ("description: panda", "description: ur5e", "robot.description = ur5e, but the robot file gives panda"),
         ("[panda_gripper]\n\nrecord", "[hand]\n\nrecord", "actions = "),
+        (
+            f"joint_position\n    names: [{', '.join(JOINTS)}]",
+            "cartesian_pose\n    tip: panda_link7\n    frame_id: panda_link0",
+            "group 'arm' commands 'panda_link7' in 'panda_link0': the controller moves 'panda_hand_tcp'",
+        ),
     ],
 )
 def test_a_contract_that_promises_something_else_is_refused(

@@ -59,6 +59,11 @@ class DifferentialIk:
         self._posture.set_target(np.asarray(posture, dtype=np.float64))
 
     @property
+    def joints(self) -> tuple[str, ...]:
+        """Names, in the order of q."""
+        return tuple(self.model.names)[1:]
+
+    @property
     def lower(self) -> Array:
         """Lower position limits with their margin, shape (n,) [rad]."""
         return self.model.lowerPositionLimit

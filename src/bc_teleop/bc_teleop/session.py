@@ -16,6 +16,7 @@ from bc_core.grid import NANOSECONDS, to_nanoseconds
 from bc_teleop.command import Array, DeviceCommand
 from bc_teleop.courses import Bounds, course
 from bc_teleop.ik import DifferentialIk
+from bc_teleop.layout import commanded, in_joints
 from bc_teleop.limiter import TwistLimits
 
 _REST = 1e-3  # [rad/s]: slower joints stand
@@ -89,7 +90,8 @@ class SessionConfig:
 class TeleopSession:
     """Makes the chunks of one producer.
 
-    groups: the robot's layout, one JOINT_POSITION and one GRIPPER group (BcError otherwise).
+    groups: the contract's layout: one group for the arm, its joints or the pose of its tool, and one GRIPPER group
+    (BcError otherwise). The session thinks in joints, whichever it is; only what it gives is of that layout.
     """
 
     def __init__(
@@ -101,10 +103,11 @@ class TeleopSession:
         config: SessionConfig,
     ) -> None:
         self._ik = ik
-        self._groups = groups
-        self._arm = _one(groups, Space.JOINT_POSITION)
-        self._gripper = _one(groups, Space.GRIPPER)
-        self._width = sum(group.width for group in groups)
+        self._commanded = groups
+        self._groups = in_joints(groups, ik)
+        self._arm = _one(self._groups, Space.JOINT_POSITION)
+        self._gripper = _one(self._groups, Space.GRIPPER)
+        self._width = sum(group.width for group in self._groups)
         self._producer = producer
         self._producer_id = producer_id
         self._config = config
@@ -145,7 +148,7 @@ class TeleopSession:
             self._by_joints = command.joints is not None or command.posture is not None
         chunk = self._chunk(now_ns, command if wanted else self._still(), reference, release=not wanted)
         self.engaged = wanted
-        return chunk
+        return commanded(chunk, self._commanded, self._ik)
 
     def refused(self, sequence: int, disarm: bool) -> bool:
         """Chunk `sequence` was refused: go on from the reference; disarm: not before the dead-man is let go.

@@ -10,7 +10,6 @@ from rclpy.experimental import EventsExecutor
 from sensor_msgs.msg import JoyFeedback
 
 from bc_controllers import load_robot
-from bc_core.chunks import Space
 from bc_core.contract import Contract
 from bc_core.errors import BcError
 from bc_core.grid import Grid, to_nanoseconds
@@ -83,9 +82,8 @@ class TeleopNode(BcLifecycleNode):
         self._max_age_ns = to_nanoseconds(self.value("max_age"))
         settings = load_settings(Path(self.value("settings")), self.value("device"), self.value("layout"))
         contract = Contract.load(self.value("contract"))
-        self._groups = contract.groups
-        self._arm = next(group for group in contract.groups if group.space == Space.JOINT_POSITION).names
         robot = load_robot(self.value("robot"))
+        self._arm = robot.arm
         make = partial(
             make_session,
             robot,
@@ -242,7 +240,7 @@ class TeleopNode(BcLifecycleNode):
         if state is None:
             self._report("no controller state yet: is the controller running?", None)
             return
-        reference = reference_view(state, self._mode, self._hold_ns, self._groups)
+        reference = reference_view(state, self._mode, self._hold_ns, self._arm)
         command = shell.command(self._observe(now_ns, state, reference))
         for button in self._watch.meant(command.pressed, stopped=reference is not None and reference.stopped):
             self._requests.send(button, self._episode(), self._watch.state == EpisodeState.PAUSED)
@@ -289,7 +287,7 @@ class TeleopNode(BcLifecycleNode):
         """The dead-man is released: the last chunk brings the robot to rest and gives the lease back."""
         if self.session.engaged and self._state is not None:
             now_ns = self._tick_ns if self._lockstep else self._now_ns()
-            self._send(now_ns, DeviceCommand(), reference_view(self._state, self._mode, self._hold_ns, self._groups))
+            self._send(now_ns, DeviceCommand(), reference_view(self._state, self._mode, self._hold_ns, self._arm))
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry
 from scipy.spatial.transform import Rotation
 
-from bc_core.chunks import ActionGroup, Space
 from bc_core.errors import BcError
 from bc_msgs.msg import ControllerState, ControlMode, TaskState
 from bc_nodes.convert import to_ns
@@ -35,9 +34,9 @@ def task_view(msg: TaskState) -> TaskView:
 
 
 def reference_view(
-    state: ControllerState, mode: ControlMode | None, hold_ns: int, groups: tuple[ActionGroup, ...]
+    state: ControllerState, mode: ControlMode | None, hold_ns: int, arm: tuple[str, ...]
 ) -> Reference | None:
-    """The controller's reference, its joints in the order of the contract's arm. BcError: a joint is not reported.
+    """The controller's reference, the joints of `arm` in its order. BcError: a joint is not reported.
 
     mode: the newest mode message, which may know of a change that no state message has told yet. hold_ns: stamp of the
     newest HOLD. A reset puts the robot elsewhere and gives HOLD, so joints from before it must not be told with an
@@ -47,15 +46,14 @@ def reference_view(
     if newest is not None and newest.mode != ControlMode.STOPPED and to_ns(state.header.stamp) < hold_ns:
         return None
     mode_now = newest.mode if newest is not None else state.mode
-    arm = next(group for group in groups if group.space == Space.JOINT_POSITION)
     reported = list(state.joint_names)
-    missing = [name for name in arm.names if name not in reported]
+    missing = [name for name in arm if name not in reported]
     if missing:
         raise BcError(
-            f"controller reports joints {', '.join(reported)}, but the contract commands '{missing[0]}': "
+            f"controller reports joints {', '.join(reported)}, but the arm has '{missing[0]}': "
             "start teleoperation and controller for the same robot"
         )
-    order = [reported.index(name) for name in arm.names]
+    order = [reported.index(name) for name in arm]
     return Reference(
         stamp_ns=to_ns(state.header.stamp),
         joints=np.array(state.position_reference, dtype=np.float64)[order],

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from bc_controllers import Robot
 from bc_core.chunks import ActionChunk, ActionGroup, Space
@@ -256,9 +257,43 @@ def test_a_layout_without_a_gripper_is_refused(ik: DifferentialIk, contract: Con
     arm = tuple(group for group in contract.groups if group.space == Space.JOINT_POSITION)
     with pytest.raises(BcError, match="GRIPPER"):
         TeleopSession(ik, arm, "teleop", 1, SessionConfig())
-    pose = ActionGroup("pose", Space.CARTESIAN_POSE, (), 0, 7, "tool", "base")
     with pytest.raises(BcError, match="JOINT_POSITION"):
-        TeleopSession(ik, (pose,), "teleop", 1, SessionConfig())
+        TeleopSession(ik, contract.groups[1:], "teleop", 1, SessionConfig())
+
+
+def test_another_robots_tool_or_joints_are_refused(ik: DifferentialIk, contract: Contract) -> None:
+    arm, gripper = contract.groups
+    pose = ActionGroup("pose", Space.CARTESIAN_POSE, (), 0, 7, "tool", "base")
+    with pytest.raises(BcError, match="commands tool, but the robot has panda_hand_tcp: use files that belong"):
+        TeleopSession(ik, (pose, gripper), "teleop", 1, SessionConfig())
+    other = dataclasses.replace(arm, names=arm.names[::-1])
+    with pytest.raises(BcError, match=r"the contract commands \('panda_joint7'.*but the robot has \('panda_joint1'"):
+        TeleopSession(ik, (other, gripper), "teleop", 1, SessionConfig())
+
+
+def test_of_a_contract_of_poses_the_rows_are_where_the_joints_have_the_tool(
+    ik: DifferentialIk, contract: Contract, robot: Robot
+) -> None:
+    """The same hand in joints and in poses, with the gripper first: row for row the same motion."""
+    tool = ActionGroup("tool", Space.CARTESIAN_POSE, (), 1, 7, robot.tcp, robot.base_frame)
+    poses = (dataclasses.replace(contract.groups[1], offset=0), tool)
+    sessions = [TeleopSession(ik, groups, "teleop", 1, SessionConfig()) for groups in (contract.groups, poses)]
+    standing = Reference(0, np.array(robot.home), np.zeros(7), 0.05, mode_epoch=3)
+    turning = DeviceCommand(True, linear=np.array([0.2, -0.1, 0.1]), angular=np.array([0.0, 0.5, 1.0]))
+    assert [session.step(0, DeviceCommand(), standing) for session in sessions] == [None, None]
+    for now_ns, command, human in ((0, turning, False), (PERIOD, turning, True), (2 * PERIOD, DeviceCommand(), True)):
+        reference = dataclasses.replace(standing, stamp_ns=now_ns, human=human)
+        driven, commanded = (session.step(now_ns, command, reference) for session in sessions)
+        assert driven is not None and commanded is not None
+        assert commanded.groups == poses
+        assert (commanded.stamp_ns, commanded.release) == (driven.stamp_ns, driven.release)
+        np.testing.assert_array_equal(commanded.actions[:, 0], driven.actions[:, 7])
+        for row, joints in zip(commanded.actions, driven.actions[:, :7], strict=True):
+            pose = ik.forward(joints)
+            np.testing.assert_allclose(row[1:4], pose.position, atol=1e-12)
+            assert (Rotation.from_quat(row[4:]) * pose.rotation.inv()).magnitude() < 1e-9
+        assert (np.sum(commanded.actions[1:, 4:] * commanded.actions[:-1, 4:], axis=1) > 0.9).all()
+        assert np.linalg.norm(np.ptp(commanded.actions[:, 1:4], axis=0)) > 5e-3
 
 
 def test_a_jog_drives_the_joints_that_are_asked_and_stops_in_joint_space(follower: Follower) -> None:

@@ -122,9 +122,10 @@ def load_world(setup: Setup) -> "World":
     from bc_sim.task_config import load_task
     from bc_teleop.settings import load_settings
 
+    contract = Contract.load(resources.config_path("contract", setup.contract))
     return World(
-        robot=load_robot(resources.config_path("robot", setup.robot)),
-        contract=Contract.load(resources.config_path("contract", setup.contract)),
+        robot=load_robot(resources.config_path("robot", setup.robot), contract.groups),
+        contract=contract,
         task=load_task(resources.config_path("task", setup.task)),
         hand=load_settings(resources.config_path("teleop", HAND), HAND),
     )

@@ -13,9 +13,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from bc_controllers import Ack, ControllerState, ModeChange
-from bc_core.chunks import ActionChunk, Array
+from bc_core.chunks import ActionChunk, ActionGroup, Array
 from bc_core.grid import NANOSECONDS
 from bc_msgs.msg import ControlMode
+from bc_nodes.reference import reference_row
+from bc_sim import messages
 from bc_sim.simulation import PERIOD_NS, Simulation
 from bc_sim.task import TaskOutcome
 from bc_teleop.command import ObjectView, Observation, Pose, TaskView
@@ -156,6 +158,7 @@ def reference(cell: VirtualCell) -> Reference:
     )
 
 
-def reference_row(cell: VirtualCell) -> Array:
-    """The reference as an action row, shape (D,): joints, then the gripper's opening."""
-    return np.append(cell.state.position_reference, cell.state.gripper_reference)
+def commanded_row(cell: VirtualCell, groups: tuple[ActionGroup, ...]) -> Array:
+    """The reference of the newest state message as a row of these groups, shape (D,). BcError: it has no such group."""
+    robot = cell.simulation.robot
+    return reference_row(messages.controller_state(cell.state, list(robot.arm), robot.base_frame), groups)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 
-from bc_bringup.virtual.cell import VirtualCell, reference_row
+from bc_bringup.virtual.cell import VirtualCell, commanded_row
 from bc_controllers import Ack, ModeChange
 from bc_core.chunks import ActionChunk, Array
 from bc_core.contract import Contract
@@ -80,7 +80,7 @@ class PlannerSource:
                 state.stamp_ns,
                 state.mode,
                 state.mode_epoch,
-                reference_row(self._cell),
+                commanded_row(self._cell, self._contract.groups),
                 state.position,
                 state.position_reference,
                 state.ladder in _STANDS,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from bc_core.chunks import ActionChunk, Array
+from bc_core.chunks import ActionChunk, Array, Space
 from bc_core.contract import Contract
 from bc_core.episode import Episode
 from bc_core.errors import BcError
@@ -127,8 +127,13 @@ def restore(simulation: Simulation, scene: Scene, contract: Contract) -> None:
     """Put a simulation in lock step at a scene; it then stands at a tick of its own time, in POLICY.
 
     Nothing is known of for how long the task's conditions have held: what must last begins anew.
-    BcError: the controller does not follow to where the scene's reference is.
+    BcError: the contract commands poses, or the controller does not follow to where the scene's reference is.
     """
+    if any(group.space == Space.CARTESIAN_POSE for group in contract.groups):
+        raise BcError(
+            f"contract '{contract.name}' commands the pose of the tool, and a scene is restored joint by joint: ask "
+            "while a policy drives (bcros dagger --expert simulated), or label bags of a contract of joints"
+        )
     plant, dt_ns = simulation.plant, contract.grid.dt_ns
     start = draw_start(simulation.task_config, scene.seed)
     data = simulation.new_data()

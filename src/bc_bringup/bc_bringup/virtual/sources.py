@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bc_bringup.virtual.cell import VirtualCell, reference, reference_row
+from bc_bringup.virtual.cell import VirtualCell, commanded_row, reference
 from bc_controllers import Ack, ModeChange
 from bc_core.chunks import ActionChunk, ActionGroup, Array
 from bc_core.cycle import Request
@@ -47,7 +47,7 @@ class PolicySource:
             self.scheduler.on_ack(ack.sequence, in_force, ack.effective_ns, ack.raw_jump, ack.detail)
 
     def _on_tick(self, time_ns: int) -> None:
-        request = self.scheduler.on_tick(self.scheduler.grid.floor(time_ns), reference_row(self._cell))
+        request = self.scheduler.on_tick(self.scheduler.grid.floor(time_ns), commanded_row(self._cell, self._groups))
         if request is None:
             return
         self.requests.append(request)

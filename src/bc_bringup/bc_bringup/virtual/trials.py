@@ -48,7 +48,8 @@ class VirtualTask:
     @classmethod
     def load(cls, robot: Path, contract: Path, task: Path, settings: Path) -> "VirtualTask":
         """From files. BcError: they do not belong together."""
-        found = cls(load_robot(robot), Contract.load(contract), load_task(task), settings)
+        read = Contract.load(contract)
+        found = cls(load_robot(robot, read.groups), read, load_task(task), settings)
         check_contract(found.contract, found.robot, found.task, camera=False)
         return found
 
