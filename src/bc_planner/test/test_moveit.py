@@ -72,7 +72,9 @@ def ros_domain() -> Iterator[None]:
 
 
 class StandIn(Node):
-    """move_group and a controller in HOLD. answer: code of the next results; hang: they come when canceled only."""
+    """move_group and a controller in HOLD. answer: code of the next results, and nothing moves where it is no success;
+    hang: they come when canceled only.
+    """
 
     def __init__(self, robot: Robot) -> None:
         super().__init__("stand_in")
@@ -116,14 +118,15 @@ class StandIn(Node):
 
         self.goals.append(handle.request)
         result = MoveGroup.Result(error_code=MoveItErrorCodes(val=self.answer))
-        if not handle.request.planning_options.plan_only:
+        moves = self.answer == 1 and not handle.request.planning_options.plan_only
+        if moves:
             self.change(ControlMode.PLANNER, "follow_joint_trajectory")
         if self.hang:
             await self.canceled
             result.error_code.val = MoveItErrorCodes.PREEMPTED
             handle.canceled()
             return result
-        if not handle.request.planning_options.plan_only:
+        if moves:
             self.change(ControlMode.HOLD, "released")
         handle.succeed() if self.answer == 1 else handle.abort()
         return result
@@ -247,7 +250,7 @@ def test_an_approach_ends_with_a_straight_line_and_a_retreat_is_one(rig: Graph, 
 def test_what_move_group_refuses_is_told_in_our_words(rig: Graph, code: int, reason: int, name: str) -> None:
     rig.stand_in.answer = code
     try:
-        result = rig.done(kind=MoveTo.Goal.POSE, pose=pose(0.2), plan_only=True)
+        result = rig.done(kind=MoveTo.Goal.POSE, pose=pose(0.2))
     finally:
         rig.stand_in.answer = 1
     assert result.reason == reason and name in result.message
