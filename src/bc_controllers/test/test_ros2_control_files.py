@@ -102,11 +102,11 @@ def test_descriptions_hold_the_robot_and_its_interfaces(name: str, hardware: str
     assert [float(str(start)) for start in starts[: len(robot.arm)]] == list(robot.home)
 
 
-@pytest.mark.parametrize("name", ROBOTS)
+@pytest.mark.parametrize("name", ["panda", "so101", "ur5"])
 def test_whoever_reads_a_description_alone_finds_its_meshes(name: str) -> None:
     robot = load_robot(CONFIG / "robots" / f"{name}.yaml")
     meshes = list(ElementTree.fromstring(robot_description(robot, "mock")).iter("mesh"))
-    assert meshes or "<mesh" not in robot.urdf.read_text()
+    assert meshes
     for mesh in meshes:
         address = urllib.parse.urlparse(mesh.get("filename"))
         assert address.scheme == "file" and Path(urllib.parse.unquote(address.path)).is_file()
