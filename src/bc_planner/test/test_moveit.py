@@ -22,6 +22,7 @@ from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControllerState, ControlMode
 from bc_nodes import qos
 from bc_nodes.testing import domain_of_its_own
+from bc_planner.arm import Arm
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_planner.workspace import Workspace
 
@@ -37,6 +38,10 @@ def test_the_parameters_of_move_group_say_what_the_robot_file_says(robot: Robot)
         joint = limits["joint_limits"][name]
         assert joint["has_velocity_limits"] and joint["has_acceleration_limits"]
         assert (joint["max_velocity"], joint["max_acceleration"]) == (velocity, acceleration)
+    of_arm, joints = Arm(robot), [limits["joint_limits"][name] for name in robot.arm]
+    assert all(joint["has_position_limits"] for joint in joints)
+    np.testing.assert_allclose([joint["min_position"] for joint in joints], of_arm.lower, atol=1e-9)
+    np.testing.assert_allclose([joint["max_position"] for joint in joints], of_arm.upper, atol=1e-9)
     workspace = robot.controller.workspace
     assert limits["cartesian_limits"]["max_trans_vel"] == workspace.linear_velocity
     assert limits["cartesian_limits"]["max_rot_vel"] == workspace.angular_velocity
