@@ -40,8 +40,8 @@ def test_the_parameters_of_move_group_say_what_the_robot_file_says(robot: Robot)
         assert (joint["max_velocity"], joint["max_acceleration"]) == (velocity, acceleration)
     of_arm, joints = Arm(robot), [limits["joint_limits"][name] for name in robot.arm]
     assert all(joint["has_position_limits"] for joint in joints)
-    np.testing.assert_allclose([joint["min_position"] for joint in joints], of_arm.lower, atol=1e-9)
-    np.testing.assert_allclose([joint["max_position"] for joint in joints], of_arm.upper, atol=1e-9)
+    np.testing.assert_allclose([joint["min_position"] for joint in joints], of_arm.lower - 0.01, atol=1e-9)
+    np.testing.assert_allclose([joint["max_position"] for joint in joints], of_arm.upper + 0.01, atol=1e-9)
     workspace = robot.controller.workspace
     assert limits["cartesian_limits"]["max_trans_vel"] == workspace.linear_velocity
     assert limits["cartesian_limits"]["max_rot_vel"] == workspace.angular_velocity
