@@ -31,6 +31,7 @@ def installed(*packages: str) -> bool:
 UNDER_CONTROL = pytest.mark.skipif(
     not installed("controller_manager", "robot_state_publisher"), reason="ros2_control is not installed"
 )
+WITH_MOVEIT = pytest.mark.skipif(not installed("moveit_ros_move_group"), reason="MoveIt is not installed")
 GRAPHS = [
     ("collect", {}),
     ("collect", {"namespace": "left", "device": "none", "lockstep": "false", "seed": "7", "camera": "false"}),
@@ -43,6 +44,7 @@ GRAPHS = [
     pytest.param("robot", {"robot": "ur5", "namespace": "left"}, marks=UNDER_CONTROL),
     pytest.param("robot", {"hardware": "sim", "controller": "JointImpedanceController"}, marks=UNDER_CONTROL),
     pytest.param("robot", {"hardware": "real", "description": str(URDF)}, marks=UNDER_CONTROL),
+    pytest.param("moveit", {"namespace": "left", "hardware": "sim"}, marks=WITH_MOVEIT),
 ]
 
 
@@ -63,13 +65,15 @@ def started_by_ros2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 
 def from_command_line(command: list[str]) -> Started:
-    """Parameters come as files, one per mapping; what comes later wins. A file of the launch file's own has several."""
+    """Parameters come as files, one per mapping; what comes later wins. The launch file's own are told apart."""
     plain, parameters = [], {}
     words = iter(command)
     for word in words:
         if word == "--params-file":
-            entries = list(yaml.safe_load(Path(next(words)).read_text()).values())
-            parameters.update(entries[0]["ros__parameters"] if len(entries) == 1 else {"file": entries})
+            file = Path(next(words))
+            entries = list(yaml.safe_load(file.read_text()).values())
+            made = file.name.startswith("launch_params_")
+            parameters.update(entries[0]["ros__parameters"] if made else {"file": entries})
         elif word != "--ros-args":  # as often as there are things to say
             plain.append(word)
     return tuple(plain), parameters

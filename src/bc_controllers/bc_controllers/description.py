@@ -18,13 +18,17 @@ def robot_description(robot: Robot, hardware: str) -> str:
 
     Joints start at the robot file's home. Fingers that mimic another take no command. Where the controller leaves
     gravity to the driver, hardware "sim" compensates it as that driver does. ros2_control elements of the URDF are left
-    out: they name a driver. ConfigError for other hardware than mock and sim, and for a joint that the URDF lacks.
+    out: they name a driver. Meshes are named by where they lie: who reads the text alone does not look in Python's
+    packages, and MoveIt plans on without a shape that it has not found. ConfigError for other hardware than mock and
+    sim, and for a joint that the URDF lacks.
     """
     if hardware not in PLUGINS:
         raise ConfigError(f"hardware '{hardware}' is unknown: use one of {', '.join(PLUGINS)}")
     root = ElementTree.parse(robot.urdf).getroot()
     for driver in root.findall("ros2_control"):
         root.remove(driver)
+    for mesh in root.iter("mesh"):
+        mesh.set("filename", _address(mesh.get("filename", ""), robot))
     joints = {str(joint.get("name")): joint for joint in root.findall("joint")}
     system = ElementTree.SubElement(root, "ros2_control", name=robot.name, type="system")
     compensated = "false" if robot.controller.gravity_compensation else "true"
@@ -36,6 +40,14 @@ def robot_description(robot: Robot, hardware: str) -> str:
         mimics = name in joints and joints[name].find("mimic") is not None
         _joint(system, joints, name, robot.gripper_home / len(robot.fingers), () if mimics else ("position",))
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _address(filename: str, robot: Robot) -> str:
+    """A mesh's file:// address; as it is where it lies elsewhere: in a package that its reader knows."""
+    scheme, _, rest = filename.rpartition("://")
+    folders = {"": (robot.urdf.parent,), "package": robot.packages}.get(scheme, ())
+    found = (path for path in (folder / rest for folder in folders) if path.is_file())
+    return next((path.resolve().as_uri() for path in found), filename)
 
 
 def _hardware(system: ElementTree.Element, plugin: str, parameters: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,25 @@ def test_descriptions_hold_the_robot_and_its_interfaces(name: str, hardware: str
     assert all(commands[joint] == ["position", "effort"] for joint in robot.arm)
     starts = [joint.findtext("state_interface[@name='position']/param") for joint in system.findall("joint")]
     assert [float(str(start)) for start in starts[: len(robot.arm)]] == list(robot.home)
+
+
+@pytest.mark.parametrize("name", ["panda", "so101", "ur5"])
+def test_whoever_reads_a_description_alone_finds_its_meshes(name: str) -> None:
+    robot = load_robot(CONFIG / "robots" / f"{name}.yaml")
+    meshes = list(ElementTree.fromstring(robot_description(robot, "mock")).iter("mesh"))
+    assert meshes
+    for mesh in meshes:
+        address = urllib.parse.urlparse(mesh.get("filename"))
+        assert address.scheme == "file" and Path(urllib.parse.unquote(address.path)).is_file()
+
+
+def test_a_mesh_of_somebody_elses_package_keeps_its_name() -> None:
+    robot = load_robot(CONFIG / "robots" / "fr3.yaml")
+    mesh = '<visual><geometry><mesh filename="package://nobodys/hand.stl"/></geometry></visual>'
+    text = robot.urdf.read_text()
+    robot.urdf.write_text(text.replace("<inertial>", f"{mesh}<inertial>", 1))
+    found = [one.get("filename") for one in ElementTree.fromstring(robot_description(robot, "mock")).iter("mesh")]
+    assert "package://nobodys/hand.stl" in found
 
 
 def test_a_mimicking_finger_takes_no_command() -> None:

@@ -184,12 +184,11 @@ class MotionPlannerNode(BcLifecycleNode):
         return Job(ports, rules, name, self.process_id, self._sequence + 1, begun, why, plan_only)
 
     def _moveit_job(self, goal: MotionGoal, why: str, begun: int, patience: float, plan_only: bool) -> "MoveItJob":
-        from bc_planner.moveit_job import MoveItJob, legs_of
+        from bc_planner.moveit_job import MoveItJob, MoveItPorts, legs_of
 
         planner, client = self._planner, self._move_group
         job = MoveItJob(
-            client.send,
-            client.stop,
+            MoveItPorts(client.send, client.stop, client.there, partial(self._change_mode, ChangeMode.Request.HOLD)),
             lambda joints: legs_of(goal, joints, planner.arm, planner.targets),
             planner.speed(goal),
             self.value("planning_time"),

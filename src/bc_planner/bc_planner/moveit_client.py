@@ -34,10 +34,14 @@ class MoveGroupClient:
         self._job, self._handle, self._stopped = job, None, False
         self._scene.publish(planning_scene(self._workspace))
 
+    def there(self) -> bool:
+        """Is a move_group on the graph?"""
+        return bool(self._client.server_is_ready())
+
     def send(self, goal: MoveGroup.Goal) -> None:
         job = self._job
         assert job is not None
-        if not self._client.server_is_ready():
+        if not self.there():
             job.on_rejected(
                 "nobody serves 'move_action': start MoveIt (launch/moveit.launch.yaml), or backend:=builtin"
             )

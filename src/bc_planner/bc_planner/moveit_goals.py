@@ -55,7 +55,7 @@ def move_group_goal(
     request.start_state.is_diff = True  # what the planning scene monitor knows
     request.pipeline_id = "pilz_industrial_motion_planner" if straight else "ompl"
     request.planner_id = "LIN" if straight else "RRTConnectkConfigDefault"
-    request.num_planning_attempts = 1 if straight else 3
+    request.num_planning_attempts = 1  # of several, MoveIt does not tell why they failed
     request.allowed_planning_time = seconds
     request.max_velocity_scaling_factor = request.max_acceleration_scaling_factor = speed
     options = goal.planning_options
@@ -118,10 +118,20 @@ def pose_message(pose: pin.SE3) -> Pose:
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 
-def failure(code: Any) -> MotionError | None:
-    """What a MoveItErrorCodes says; None: success."""
+def failure(code: Any, plan_only: bool = False, moved: bool = False) -> MotionError | None:
+    """What a MoveItErrorCodes says; None: success.
+
+    plan_only: it was asked for a plan alone: move_group (2.12) answers FAILURE then, whatever the planner said.
+    moved: the arm has moved already: TIMED_OUT is said of the search and of the motion.
+    """
     reason = _REASONS.get(code.val, Reason.FAILED)
     if reason is Reason.SUCCESS:
         return None
-    name = _NAMES.get(code.val, str(code.val))
-    return MotionError(reason, f"move_group answers {name}{': ' + code.message if code.message else ''}")
+    name, said = _NAMES.get(code.val, str(code.val)), code.message
+    if plan_only and code.val == MoveItErrorCodes.FAILURE:
+        reason, said = Reason.NO_PATH, "no plan; why is in its log only"
+    elif moved and code.val == MoveItErrorCodes.TIMED_OUT:
+        reason, said = Reason.FAILED, "the motion took longer than it may (trajectory_execution in config/moveit)"
+    elif code.val == MoveItErrorCodes.GOAL_STATE_INVALID:
+        said = said or "the goal collides or is out of reach"
+    return MotionError(reason, f"move_group answers {name}{': ' + said if said else ''}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pinocchio as pin
 from moveit_msgs.action import MoveGroup
-from moveit_msgs.msg import Constraints
+from moveit_msgs.msg import Constraints, MoveItErrorCodes
 
 from bc_core.chunks import Array
 from bc_core.grid import NANOSECONDS
@@ -56,16 +56,23 @@ def _along_z(distance: float) -> pin.SE3:
     return shift
 
 
-class MoveItJob:
-    """send: a goal to move_group; the answer comes by `on_result`. stop: what was sent is to be canceled.
+@dataclass(frozen=True)
+class MoveItPorts:
+    """send: a goal to move_group; the answer comes by `MoveItJob.on_result`. stop: what was sent is to be canceled.
+    there: is somebody who could answer? hold: the controller is asked for HOLD, and told why."""
 
-    legs: from the arm's joints. speed: share of the limits. seconds: for planning. patience: for HOLD [s].
-    """
+    send: Callable[[MoveGroup.Goal], None]
+    stop: Callable[[], None]
+    there: Callable[[], bool]
+    hold: Callable[[str], None]
+
+
+class MoveItJob:
+    """legs: from the arm's joints. speed: share of the limits. seconds: for planning. patience: for HOLD [s]."""
 
     def __init__(
         self,
-        send: Callable[[MoveGroup.Goal], None],
-        stop: Callable[[], None],
+        ports: MoveItPorts,
         legs: Callable[[Array], list[Leg]],
         speed: float,
         seconds: float,
@@ -76,19 +83,24 @@ class MoveItJob:
         self.phase = Phase.WAITING
         self.outcome: Outcome | None = None
         self.motion: Motion | None = None
-        self._send, self._stop, self._legs = send, stop, legs
+        self._ports, self._legs = ports, legs
         self._speed, self._seconds, self._plan_only = speed, seconds, plan_only
         self._begun_ns, self._patience = begun_ns, patience
         self._seen: Seen | None = None
         self._left: list[Leg] = []
         self._canceled = False
+        self._commands = False  # the controller follows a trajectory of ours
         self._held = ""
         self._ended_by = ""  # who took the controller from us, in words
 
     def step(self, now_ns: int) -> None:
-        """Begin as soon as the arm is held."""
+        """Begin as soon as the arm is held; end when nobody is there any more who could."""
         seen = self._seen
-        if self.outcome is not None or self.phase is not Phase.WAITING:
+        if self.outcome is not None:
+            return
+        if self.phase is not Phase.WAITING:
+            if not self._ports.there():
+                self._lost()
             return
         if seen is not None and now_ns - seen.stamp_ns <= STALE_NS and seen.mode == ControlMode.HOLD and seen.still:
             try:
@@ -108,18 +120,19 @@ class MoveItJob:
             self._end(Reason.CANCELED, "canceled before anything has moved")
         elif self.outcome is None:
             self.phase = Phase.STOPPING
-            self._stop()
+            self._ports.stop()
 
     def on_state(self, seen: Seen) -> None:
         self._seen = seen
 
     def on_mode(self, mode: int, epoch: int, reason: str, now_ns: int) -> None:
         """PLANNER: our trajectory has begun. Anything else but its own end ends it: move_group is told to stop."""
+        self._commands = mode == ControlMode.PLANNER
         if self.phase is Phase.PLANNING and mode == ControlMode.PLANNER:
             self.phase = Phase.MOVING
         elif self.phase is Phase.MOVING and mode in (ControlMode.HUMAN, ControlMode.STOPPED):
             self._ended_by = reason
-            self._stop()
+            self._ports.stop()
         elif self.phase is Phase.MOVING and mode == ControlMode.HOLD:
             self._held = reason  # its own end, or somebody's wish: the result tells
 
@@ -131,8 +144,8 @@ class MoveItJob:
 
     def on_result(self, code: Any, planning_time: float) -> None:
         """move_group's answer to what was sent last."""
-        failed = failure(code)
-        if failed is not None and failed.reason is Reason.FAILED and self._held not in ("", "starved"):
+        failed = failure(code, self._plan_only, self.phase is Phase.MOVING)
+        if code.val == MoveItErrorCodes.CONTROL_FAILED and self._held not in ("", "starved"):
             self._ended_by = self._ended_by or self._held
         if self._ended_by and not self._canceled:
             self._end(Reason.PREEMPTED, f"ended by another: {self._ended_by}")
@@ -148,15 +161,22 @@ class MoveItJob:
         """move_group is not there, or does not take the goal."""
         self._end(Reason.FAILED, why)
 
+    def _lost(self) -> None:
+        """The controller would follow the trajectory to its end, and nobody could stop it."""
+        why = "move_group has gone: see its log, and start it again"
+        if self._commands:
+            self._ports.hold(why)
+        self._end(Reason.FAILED, why)
+
     def _next(self) -> None:
         if not self._left:
             self._end(Reason.SUCCESS, "there is a way" if self._plan_only else "done")
             return
         leg = self._left.pop(0)
-        self.phase = Phase.PLANNING
+        self.phase, self._held = Phase.PLANNING, ""
         if self._plan_only:
             self._left.clear()  # the next one begins where this one has not led
-        self._send(move_group_goal(leg.constraints, leg.straight, self._speed, self._seconds, self._plan_only))
+        self._ports.send(move_group_goal(leg.constraints, leg.straight, self._speed, self._seconds, self._plan_only))
 
     def _end(self, reason: Reason, message: str) -> None:
         self.outcome = Outcome(reason, message, None)

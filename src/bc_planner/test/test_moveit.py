@@ -22,6 +22,7 @@ from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControllerState, ControlMode
 from bc_nodes import qos
 from bc_nodes.testing import domain_of_its_own
+from bc_planner.arm import Arm
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_planner.workspace import Workspace
 
@@ -37,6 +38,10 @@ def test_the_parameters_of_move_group_say_what_the_robot_file_says(robot: Robot)
         joint = limits["joint_limits"][name]
         assert joint["has_velocity_limits"] and joint["has_acceleration_limits"]
         assert (joint["max_velocity"], joint["max_acceleration"]) == (velocity, acceleration)
+    of_arm, joints = Arm(robot), [limits["joint_limits"][name] for name in robot.arm]
+    assert all(joint["has_position_limits"] for joint in joints)
+    np.testing.assert_allclose([joint["min_position"] for joint in joints], of_arm.lower - 0.01, atol=1e-9)
+    np.testing.assert_allclose([joint["max_position"] for joint in joints], of_arm.upper + 0.01, atol=1e-9)
     workspace = robot.controller.workspace
     assert limits["cartesian_limits"]["max_trans_vel"] == workspace.linear_velocity
     assert limits["cartesian_limits"]["max_rot_vel"] == workspace.angular_velocity
@@ -72,7 +77,9 @@ def ros_domain() -> Iterator[None]:
 
 
 class StandIn(Node):
-    """move_group and a controller in HOLD. answer: code of the next results; hang: they come when canceled only."""
+    """move_group and a controller in HOLD. answer: code of the next results, and nothing moves where it is no success;
+    hang: they come when canceled only.
+    """
 
     def __init__(self, robot: Robot) -> None:
         super().__init__("stand_in")
@@ -116,14 +123,15 @@ class StandIn(Node):
 
         self.goals.append(handle.request)
         result = MoveGroup.Result(error_code=MoveItErrorCodes(val=self.answer))
-        if not handle.request.planning_options.plan_only:
+        moves = self.answer == 1 and not handle.request.planning_options.plan_only
+        if moves:
             self.change(ControlMode.PLANNER, "follow_joint_trajectory")
         if self.hang:
             await self.canceled
             result.error_code.val = MoveItErrorCodes.PREEMPTED
             handle.canceled()
             return result
-        if not handle.request.planning_options.plan_only:
+        if moves:
             self.change(ControlMode.HOLD, "released")
         handle.succeed() if self.answer == 1 else handle.abort()
         return result
@@ -247,7 +255,7 @@ def test_an_approach_ends_with_a_straight_line_and_a_retreat_is_one(rig: Graph, 
 def test_what_move_group_refuses_is_told_in_our_words(rig: Graph, code: int, reason: int, name: str) -> None:
     rig.stand_in.answer = code
     try:
-        result = rig.done(kind=MoveTo.Goal.POSE, pose=pose(0.2), plan_only=True)
+        result = rig.done(kind=MoveTo.Goal.POSE, pose=pose(0.2))
     finally:
         rig.stand_in.answer = 1
     assert result.reason == reason and name in result.message

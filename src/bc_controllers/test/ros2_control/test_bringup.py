@@ -41,7 +41,7 @@ pytestmark = [
 
 @contextmanager
 def launched(robot: str, folder: Path, **arguments: str) -> Iterator[ControlRig]:
-    """The graph, and whoever commands it; a shell's Ctrl-C ends it, and everything that it started."""
+    """The graph, and whoever commands it; Ctrl-C ends it, and everything that it started."""
     log = folder / "launch.log"
     words = [f"{key}:={value}" for key, value in {"robot": robot, **arguments}.items()]
     command = ["ros2", "launch", "--noninteractive", "bc_bringup", "robot.launch.yaml", *words]
@@ -53,7 +53,7 @@ def launched(robot: str, folder: Path, **arguments: str) -> Iterator[ControlRig]
         rig = ControlRig(load_robot(CONFIG / "robots" / f"{robot}.yaml"), log, namespace=arguments.get("namespace", ""))
         try:
             yield rig
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+            process.send_signal(signal.SIGINT)  # launch, without a terminal, tells the others: two may kill one
             process.wait(TIMEOUT)
             with pytest.raises(ProcessLookupError):
                 os.killpg(process.pid, 0)
