@@ -1,7 +1,7 @@
 """motion_planner as MoveIt's client with the real controller: a stand-in plans, and executes as move_group does."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,7 +47,11 @@ class StandIn(Node):
         self._joints: dict[str, float] = {}
         self._running: Any = None
         self.create_subscription(JointState, "joint_states", self._heard, 10)
-        ActionServer(self, MoveGroup, "move_action", self._execute, cancel_callback=self._cancel)
+        self._server = ActionServer(self, MoveGroup, "move_action", self._execute, cancel_callback=self._cancel)
+
+    def leave(self) -> None:
+        self._server.destroy()
+        self._follow.destroy()
 
     def _heard(self, message: JointState) -> None:
         self._joints = dict(zip(message.name, message.position, strict=True))
@@ -89,26 +93,26 @@ class StandIn(Node):
 
 
 @contextmanager
-def planning() -> Iterator[None]:
-    """The planner and the stand-in, in a thread of their own."""
-    executor, nodes = SingleThreadedExecutor(), (MotionPlannerNode(), StandIn())
-    for node in nodes:
-        executor.add_node(node)
+def planning() -> Iterator[Callable[[], None]]:
+    """The planner and the stand-in, in a thread of their own; yields what makes the stand-in leave."""
+    executor, planner, stand_in = SingleThreadedExecutor(), MotionPlannerNode(), StandIn()
+    executor.add_node(planner)
+    executor.add_node(stand_in)
     thread = threading.Thread(target=executor.spin)
-    nodes[0].bring_up()
+    planner.bring_up()
     thread.start()
     try:
-        yield
+        yield lambda: executor.create_task(stand_in.leave)
     finally:
         executor.shutdown()
         thread.join()
-        nodes[0].close()
-        for node in nodes:
-            node.destroy_node()
+        planner.close()
+        planner.destroy_node()
+        stand_in.destroy_node()
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlRig]:
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlRig, Callable[[], None]]]:
     values = {
         "backend": "moveit",
         "robot": CONFIG / "robots" / "panda.yaml",
@@ -118,11 +122,19 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlRig]:
     rclpy.init(args=["--ros-args", *(w for k, v in values.items() for w in ("-p", f"motion_planner:{k}:={v}"))])
     try:
         folder = tmp_path_factory.mktemp("moveit")
-        with launched("panda", folder, hardware="sim", controller="JointImpedanceController") as rig, planning():
+        with (
+            launched("panda", folder, hardware="sim", controller="JointImpedanceController") as rig,
+            planning() as leave,
+        ):
             rig.until(lambda: rig.lifecycle("controller") == "active", "the controller is active", START)
-            yield rig
+            yield rig, leave
     finally:
         rclpy.try_shutdown()
+
+
+@pytest.fixture(scope="module")
+def rig(graph: tuple[ControlRig, Callable[[], None]]) -> ControlRig:
+    return graph[0]
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +180,13 @@ def test_a_human_takes_it_over(rig: ControlRig, move_to: ActionClient) -> None:
     result = end(rig, handle)
     assert result.reason == MoveTo.Result.PREEMPTED and "human" in result.message
     rig.until(lambda: rig.mode() == ControlMode.HOLD, "HOLD")
+
+
+def test_left_alone_it_holds(graph: tuple[ControlRig, Callable[[], None]], move_to: ActionClient) -> None:
+    rig, leave = graph
+    handle = begin(rig, move_to, "start")
+    leave()
+    result = end(rig, handle)
+    assert result.reason == MoveTo.Result.FAILED and "move_group has gone" in result.message
+    rig.until(lambda: rig.mode() == ControlMode.HOLD, "HOLD")
+    assert "move_group has gone" in rig.modes[-1].reason
