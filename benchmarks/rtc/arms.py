@@ -1,6 +1,6 @@
 """The arms of the benchmark: a strategy, the kind of policy it drives, and the sampler's settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bc_core.strategies.registry import STRATEGIES, Strategy
 from bc_core.strategies.sampling import SamplerConfig
@@ -11,6 +11,7 @@ from benchmarks.rtc.training import Kind
 _DEFAULT = SamplerConfig()
 _PAPER = SamplerConfig(beta=5.0)
 _FADED = SamplerConfig(guide_last_step=False, fade=True)
+_ON_PATH = replace(_FADED, on_path=True)
 _DDPM = SamplerConfig(steps=10, eta=1.0)
 
 
@@ -50,7 +51,8 @@ ARMS = {
         ArmSpec("ensemble", "temporal ensembling", "ensemble"),
         ArmSpec("bid", "bidirectional decoding", "bid"),
         ArmSpec("rtc", "RTC, exponential mask", "rtc"),
-        ArmSpec("rtc_faded", "RTC as the nodes do it", "rtc", sampler=_FADED),
+        ArmSpec("rtc_faded", "RTC spliced, frozen rows only guided", "rtc", sampler=_FADED),
+        ArmSpec("rtc_on_path", "RTC as the nodes do it", "rtc", sampler=_ON_PATH),
         ArmSpec("rtc_paper", "RTC as published, beta = 5", "rtc", sampler=_PAPER),
         ArmSpec("rtc_beta1", "RTC, beta = 1", "rtc", sampler=SamplerConfig(beta=1.0)),
         ArmSpec("rtc_beta3", "RTC, beta = 3", "rtc", sampler=SamplerConfig(beta=3.0)),

@@ -83,6 +83,8 @@ def full(episodes: int | None = None) -> list[Cell]:
     cells += by_delay(episodes, arms=LONGER_ARMS, horizon=16, delays_=tuple(range(9)))
     cells += by_delay(episodes, arms=BETA_ARMS, delays_=(1, 2, 3, 4))
     cells += by_delay(episodes, OTHER_TASKS, OTHER_ARMS)
+    cells += by_delay(episodes, ("balance",), ("rtc_faded",))  # of these tasks the one that counts
+    cells += by_delay(episodes, (*GATE_TASKS, "balance"), ("rtc_on_path",), delays_=(1, 2, 3, 4))
     cells += by_delay(episodes, arms=("bid",), delays_=(1, 2, 3, 4))
     cells += by_delay(episodes, arms=DIFFUSION_ARMS)
     cells += by_delay(episodes, arms=REST_ARMS)

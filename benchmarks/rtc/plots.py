@@ -14,6 +14,7 @@ COLOURS = {
     "ensemble": "#b5a327",
     "rtc": "#1b62c4",
     "rtc_faded": "#4aa3df",
+    "rtc_on_path": "#17a2a2",
     "rtc_paper": "#1c2430",
     "rtc_hard": "#12325e",
     "conditioned": "#3c8d5a",

@@ -12,7 +12,7 @@ FRAGILE = 0.70  # largest share of it that naive switching may keep at d = 4
 RTC_KEEPS, BEST_KEEPS = 0.75, 0.96
 LONGEST = 4
 RARE = 0.10  # largest share of chunks that a recommended estimator underestimates: each is a jump on a robot
-RTC = ("rtc", "rtc_faded")  # the default, and as the nodes run it: of these the goals speak
+RTC = ("rtc", "rtc_faded", "rtc_on_path")  # plain, spliced, and as the nodes run it: of these the goals speak
 
 Row = Mapping[str, Any]
 

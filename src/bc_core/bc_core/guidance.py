@@ -37,6 +37,7 @@ def sample(
     prior: float = 1.0,
     eta: float = 0.0,
     draw: Callable[[], Tensor] | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Integrate Eq. 1 from noise to actions, guided towards target.
 
@@ -46,14 +47,21 @@ def sample(
     ignored; None: plain sampling. weights: W, shape (H,) or (B, H). beta: largest guidance weight. last: W of
     the last step, if it is another than in the paper: what guidance adds there is never denoised, so zeros give chunks
     as smooth as unguided ones. prior: see guidance_weight. eta: share of fresh noise in every step, see
-    stochastic_share; above 0 it needs draw() -> (B, H, D) standard normal. Works under no_grad and inference_mode.
+    stochastic_share; above 0 it needs draw() -> (B, H, D) standard normal. known: (H,) or (B, H) bool, rows whose
+    action is target's: before every step they are put where their path is, at (1 - tau) A^0 + tau Y (replacement, as
+    in RePaint, arXiv 2201.09865), so that the network sees them as in training, and guidance moves the others towards
+    them. It needs eta = 0, since A^0 is then the noise of every step. Works under no_grad and inference_mode.
     """
     if eta > 0.0 and draw is None:
         raise ValueError(f"eta is {eta}: a stochastic sampler needs a source of noise, or eta = 0")
+    if eta > 0.0 and known is not None:
+        raise ValueError(f"eta is {eta}: known rows have no path where noise is drawn anew; give eta = 0, or no known")
     actions = noise
     times = [step / steps for step in range(steps)] if isinstance(steps, int) else list(steps)
     of_step = [weights] * (len(times) - 1) + [weights if last is None else last]
     for tau, after, weighted in zip(times, [*times[1:], 1.0], of_step, strict=True):
+        if target is not None and known is not None:
+            actions = torch.where(known[..., None], torch.lerp(noise, target, tau), actions)
         if target is None or beta == 0.0 or not bool(weighted.any()):
             with torch.no_grad():
                 velocity = (denoise(actions, tau) - actions) / (1.0 - tau)

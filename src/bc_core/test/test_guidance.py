@@ -127,6 +127,32 @@ def test_guidance_pulls_the_frozen_rows_of_a_gaussian_flow() -> None:
     assert sampled[:, 3:].std().item() == pytest.approx(1.0, abs=0.2)
 
 
+def test_known_rows_are_seen_on_their_path_and_draw_the_others_along() -> None:
+    """Rows of N(0, 1) that are all equal, so that given the first the others are it; the exact denoiser is known."""
+
+    def denoise(actions: Tensor, tau: float) -> Tensor:
+        seen.append(actions.detach())
+        mean = actions.mean(dim=1, keepdim=True).expand_as(actions)
+        return mean * tau / (tau**2 + (1.0 - tau) ** 2 / actions.shape[1])
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(200, 4, 1, generator=generator)
+    target, known = torch.full((4, 1), 1.5), torch.tensor([True, True, False, False])
+    weights, errors = known.float(), {}
+    for rows in (None, known):
+        seen = list[Tensor]()
+        sampled = guidance.sample(denoise, noise, 5, target, weights, 2.0, known=rows)
+        errors[rows is None] = (sampled[:, 2:] - 1.5).square().mean().sqrt().item()
+    for step, actions in enumerate(seen):
+        tau = step / 5
+        torch.testing.assert_close(actions[:, :2], (1.0 - tau) * noise[:, :2] + tau * 1.5)
+    assert errors[False] < 0.8 * errors[True]
+    unknown = guidance.sample(denoise, noise, 5, target, weights, 2.0, known=torch.zeros(4, dtype=torch.bool))
+    assert torch.equal(unknown, guidance.sample(denoise, noise, 5, target, weights, 2.0))
+    with pytest.raises(ValueError, match="known rows have no path"):
+        guidance.sample(denoise, noise, 5, target, weights, 2.0, eta=1.0, draw=lambda: noise, known=known)
+
+
 def test_without_guidance_in_the_last_step_the_chunk_is_what_the_network_takes_for_clean(
     network: torch.nn.Module,
 ) -> None:

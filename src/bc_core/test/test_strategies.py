@@ -136,6 +136,21 @@ def test_fading_is_the_splice_of_the_scheduler(generator: torch.Generator) -> No
         torch.testing.assert_close(free[i].double(), torch.from_numpy(expected), atol=1e-6, rtol=1e-5)
 
 
+def test_the_rows_put_on_their_path_are_the_frozen_ones_of_each_element(generator: torch.Generator) -> None:
+    joined, noise = splice(3, [0, 1, 3], generator), torch.randn(3, HORIZON, WIDTH, generator=generator)
+    halfway = list[torch.Tensor]()
+
+    def denoise(actions: torch.Tensor, tau: torch.Tensor) -> torch.Tensor:
+        if tau[0, 0] == 0.5:
+            halfway.append(actions.detach())
+        return torch.tanh(actions)
+
+    sample_chunks(Mask.SOFT, denoise, lambda _: noise, joined, SamplerConfig(steps=2, on_path=True))
+    (seen,) = halfway
+    met = torch.isclose(seen, 0.5 * (noise + joined.prefix), atol=1e-6).all(dim=2)
+    assert met.tolist() == [[row < frozen for row in range(HORIZON)] for frozen in (0, 1, 3)]
+
+
 def test_the_last_step_is_guided_where_the_splice_has_no_room_to_fade(generator: torch.Generator) -> None:
     """d = 1 with s = 2 leaves room, d = 3 with s = 3 = H - d does not (H = 6)."""
     noise = torch.randn(2, HORIZON, WIDTH, generator=generator)

@@ -33,8 +33,9 @@ class SamplerConfig:
 
     guide_last_step: always, or only where the splice has no room to fade in (bc_core.splice.leaves_room). fade: the
     step at the last frozen row is faded out over the rows after it, as bc_core.splice does; without it only the frozen
-    rows are replaced. exact False: not even those, for a caller who splices by itself. BID: samples N, decay rho and
-    mode size K of bidirectional.select.
+    rows are replaced. on_path: the frozen rows are `known` to guidance.sample. exact False: the frozen rows are not
+    even replaced, for a caller who splices by itself. BID: samples N, decay rho and mode size K of
+    bidirectional.select.
     """
 
     steps: int | tuple[float, ...] = 5
@@ -43,6 +44,7 @@ class SamplerConfig:
     prior: float = 1.0
     eta: float = 0.0
     fade: bool = False
+    on_path: bool = False
     exact: bool = True
     samples: int = 16
     decay: float = 0.9
@@ -86,6 +88,7 @@ def sample_chunks(
         config.prior,
         config.eta,
         lambda: draw_noise(1),
+        frozen_rows(horizon, splice.frozen) if config.on_path and mask in GUIDED else None,
     )
     if mask not in GUIDED or not config.exact:
         return chunk

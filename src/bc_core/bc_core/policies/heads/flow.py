@@ -53,20 +53,25 @@ class FlowHead(Head):
             )
         return guided_sample(
             lambda actions, tau: self.trunk(actions, torch.full((len(actions),), tau), condition),
-            noise, self.config.flow_steps, continuation,
+            noise, self.config.flow_steps, continuation, on_path=True,
         )  # fmt: skip
 
 
 def guided_sample(
-    denoise: guidance.Denoiser, noise: Tensor, steps: int | list[float], continuation: Continuation | None
+    denoise: guidance.Denoiser,
+    noise: Tensor,
+    steps: int | list[float],
+    continuation: Continuation | None,
+    on_path: bool = False,
 ) -> Tensor:
-    """guidance.sample towards a continuation, or freely."""
+    """guidance.sample towards a continuation, or freely. on_path: its frozen rows are `known` there."""
     if continuation is None:
         return guidance.sample(denoise, noise, steps, None, torch.zeros(noise.shape[1]), 0.0)
     weights = continuation.weights
     target = continuation.target if bool(weights.any()) else None
     last = None if continuation.guide_last_step else torch.zeros_like(weights)
-    return guidance.sample(denoise, noise, steps, target, weights, continuation.beta, last)
+    known = torch.arange(noise.shape[1], device=noise.device) < continuation.frozen if on_path else None
+    return guidance.sample(denoise, noise, steps, target, weights, continuation.beta, last, known=known)
 
 
 def _trunk(size: Size, config: FlowConfig) -> nn.Module:
