@@ -18,6 +18,7 @@ from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg
+from bc_nodes.testing import collect_destroyed_nodes
 
 NAMESPACE = "/replay_test"
 CONTRACT = Contract.load(Path(__file__).parents[3] / "config" / "contracts" / "panda_conveyor.yaml")
@@ -75,6 +76,7 @@ class Controller(Node):
 
 @pytest.fixture
 def controller() -> Iterator[Controller]:
+    collect_destroyed_nodes()
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
     node = Controller(context)

@@ -21,7 +21,7 @@ from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, Epi
 from bc_msgs.srv import ChangeMode
 from bc_nodes import qos
 from bc_nodes.convert import chunk_from_msg, chunk_to_msg
-from bc_nodes.testing import domain_of_its_own
+from bc_nodes.testing import collect_destroyed_nodes, domain_of_its_own
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_sim.sim_node import SimNode
 
@@ -108,6 +108,7 @@ def graph(**parameters: Any) -> Iterator[Graph]:
     args += ["-p", "planner:use_sim_time:=true"]
     for name, value in parameters.items():
         args += ["-p", f"planner:{name}:={value}"]
+    collect_destroyed_nodes()
     rclpy.init(args=args)
     try:
         found = Graph()

@@ -21,7 +21,7 @@ from bc_core.errors import BcError
 from bc_msgs.action import MoveTo
 from bc_msgs.msg import ControllerState, ControlMode
 from bc_nodes import qos
-from bc_nodes.testing import domain_of_its_own
+from bc_nodes.testing import collect_destroyed_nodes, domain_of_its_own
 from bc_planner.arm import Arm
 from bc_planner.motion_planner import MotionPlannerNode
 from bc_planner.workspace import Workspace
@@ -173,6 +173,7 @@ def graph(robot: Robot) -> Iterator[Graph]:
     args += ["-p", f"motion_planner:robot:={CONFIG / 'robots' / 'panda.yaml'}"]
     args += ["-p", f"motion_planner:contract:={CONFIG / 'contracts' / 'panda_conveyor.yaml'}"]
     args += ["-p", f"motion_planner:workspace:={CONFIG / 'workspaces' / 'panda_conveyor.yaml'}"]
+    collect_destroyed_nodes()
     rclpy.init(args=args)
     try:
         found = Graph(robot)

@@ -39,7 +39,7 @@ from bc_msgs.msg import (
 from bc_msgs.srv import ChangeMode, ResetScene
 from bc_nodes import qos
 from bc_nodes.convert import chunk_to_msg, pose_from_msg, to_ns
-from bc_nodes.testing import domain_of_its_own
+from bc_nodes.testing import collect_destroyed_nodes, domain_of_its_own
 from bc_sim.sim_node import SimNode
 from bc_sim.simulation import Array
 from bc_sim.task import draw_start
@@ -142,6 +142,7 @@ def graph(**parameters: Any) -> Iterator[Graph]:
     args = ["--ros-args"]
     for name, value in {**files, "participants": "[probe]", **parameters}.items():
         args += ["-p", f"sim:{name}:={value}"]
+    collect_destroyed_nodes()
     rclpy.init(args=args)
     try:
         result = Graph()

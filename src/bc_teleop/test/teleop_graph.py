@@ -16,6 +16,7 @@ from bc_controllers import Robot
 from bc_msgs.msg import ActionChunk, ChunkAck, ControllerState, ControlMode, EpisodeStatus, TaskState, TickDone
 from bc_nodes import qos
 from bc_nodes.convert import to_stamp
+from bc_nodes.testing import collect_destroyed_nodes
 from bc_teleop.teleop_node import TeleopNode
 
 DOMAIN = 147
@@ -28,6 +29,7 @@ class Graph:
 
     def __init__(self, panda: Robot, config: Path, **parameters: Any) -> None:
         self.robot = panda
+        collect_destroyed_nodes()
         rclpy.init(args=self._arguments(config, parameters), domain_id=DOMAIN)
         self.peer = Node("peer")
         self.chunks: list[ActionChunk] = []
