@@ -9,8 +9,8 @@ from unittest import mock
 
 from domain_coordinator import domain_id
 
-# One after the other, and none twice in a test run: a killed node is seen for its lease, and a destroyed one while
-# garbage refers to it, so that in a domain that was left its latched messages would still be heard.
+# One after the other, so that none comes again soon: a killed node is seen for its lease, and a destroyed one while
+# garbage refers to it, so that in a domain just left its latched messages would still be heard.
 _domains = itertools.cycle(range(1, 101))
 
 
